@@ -1,0 +1,67 @@
+"""``main``: one call of the command line, from its words to its exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from anomaly.cli.output import drop_stdout, say, soften_streams
+from anomaly.cli.parser import Arguments, parse
+from anomaly.errors import AnomalyError
+
+DONE, FAILED, FLAGGED, INTERRUPTED, READER_GONE = 0, 1, 3, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Words after the program's name; those of this process by default.
+
+    Returns
+    -------
+    int
+        The exit status, see :data:`anomaly.cli.options.EXIT_STATUSES`.
+    """
+    # Spinning OpenMP threads cost a factor of 50 on a busy machine; read when the libraries are loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    soften_streams()
+    try:
+        return _run(parse(sys.argv[1:] if argv is None else argv))
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else DONE
+    except KeyboardInterrupt:
+        say("interrupted; nothing that was there before has changed")
+        return INTERRUPTED
+    except BrokenPipeError:
+        drop_stdout()
+        return READER_GONE
+    except AnomalyError as error:
+        return _failed(error)
+    except OSError as error:
+        return _failed(error)
+    except Exception as error:
+        from memory_bank import MemoryBankError
+
+        if not isinstance(error, MemoryBankError):
+            raise
+        return _failed(error)
+
+
+def _run(arguments: Arguments) -> int:
+    # A verb's module is imported when it is used: predicting loads nothing that only training needs.
+    module = importlib.import_module(f"anomaly.cli.{arguments.verb}")
+    status: int = module.run(arguments)
+    return status
+
+
+def _failed(error: Exception) -> int:
+    from anomaly.imaging.names import printable_name
+
+    drop_stdout(only_if_broken=True)
+    say(f"error: {printable_name(str(error))}")
+    return FAILED

@@ -1,0 +1,107 @@
+"""``--evaluate``: verdicts against labels."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from anomaly.calibration import Calibration
+from anomaly.cli.labelled import CheckedImage, read_labelled, recorded_split
+from anomaly.cli.output import CsvFile, emit, say
+from anomaly.cli.parser import Arguments
+from anomaly.cli.progress import Reporter
+from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line
+from anomaly.dataset import LabelledImage
+from anomaly.detector import Detector, load_detector
+from anomaly.errors import DatasetError, ImageError
+from anomaly.evaluation import EvaluationReport, evaluate
+from anomaly.imaging.names import printable_name
+from anomaly.types import Prediction, Split
+
+_TRUTH = ("truth", "part_type", "group", "defect")
+
+
+def run(arguments: Arguments) -> int:
+    """Judge labelled images and report.
+
+    Returns
+    -------
+    int
+        0, or 1 if an image could not be judged.
+    """
+    assert arguments.data is not None
+    detector = load_detector(arguments.model, device=arguments.device)
+    with ExitStack() as stack:
+        progress = stack.enter_context(Reporter(quiet=arguments.quiet))
+        checked = read_labelled(detector, Path(arguments.data), progress)
+        if arguments.split is not None:
+            checked = _of_split(detector, checked, arguments.split)
+        _say_overlap(detector, checked, progress)
+        images = tuple(image.labelled for image in checked)
+        table = None
+        if arguments.csv is not None:
+            inputs = (str(image.path) for image in images)
+            table = stack.enter_context(CsvFile(arguments.csv, (*CSV_COLUMNS, *_TRUTH), inputs=inputs))
+        recorder = _Recorder(detector, images, table)
+        report = evaluate(recorder, images, progress=lambda done: progress("judging images", done, len(images)))
+    if len(report.failed) == len(images):
+        raise DatasetError(f"none of the {len(images)} images could be judged; first: {report.failed[0].error}")
+    tell(report, as_json=arguments.json)
+    if report.failed:
+        say(f"error: {len(report.failed)} of {len(images)} images could not be judged, see the output for why")
+    return 1 if report.failed else 0
+
+
+def tell(report: EvaluationReport, *, as_json: bool) -> None:
+    """Print a report, counts first."""
+    if as_json:
+        emit(json_line(report.to_dict()))
+        return
+    for line in report.lines():
+        emit(printable_name(line))
+
+
+class _Recorder:
+    """The detector, writing a CSV row beside each prediction."""
+
+    def __init__(self, detector: Detector, images: tuple[LabelledImage, ...], table: CsvFile | None) -> None:
+        self._detector = detector
+        self._truth = {image.path: image for image in images}
+        self._table = table
+
+    @property
+    def calibration(self) -> Calibration | None:
+        return self._detector.calibration
+
+    def predict(self, path: Path, /) -> Prediction:
+        try:
+            prediction = self._detector.predict(path)
+        except ImageError as error:
+            self._write(path, Row(str(path), None, str(error)))
+            raise
+        self._write(path, Row(str(path), prediction))
+        return prediction
+
+    def _write(self, path: Path, row: Row) -> None:
+        if self._table is not None:
+            image = self._truth[path]
+            truth = {"truth": image.label, **{name: getattr(image, name) for name in _TRUTH[1:]}}
+            self._table.write({**csv_row(row), **truth})
+
+
+def _of_split(detector: Detector, images: tuple[CheckedImage, ...], split: Split) -> tuple[CheckedImage, ...]:
+    members = recorded_split(detector, split)
+    chosen = tuple(image for image in images if image.sha256 in members)
+    if not chosen:
+        raise DatasetError(
+            f"none of the {len(images)} images is in the {split} split of this trained model ({len(members)} images): "
+            "name the folder that it was trained on, or leave --split out"
+        )
+    return chosen
+
+
+def _say_overlap(detector: Detector, images: tuple[CheckedImage, ...], progress: Reporter) -> None:
+    used = {image.sha256 for image in detector.record.scores} if detector.record else set()
+    n = sum(image.sha256 in used for image in images)
+    if n:
+        progress.remark(f"{n} of {len(images)} images chose the threshold: rates on them are too good to be true")

@@ -1,0 +1,176 @@
+"""``--heatmap``: a picture of where, and of what a good part looks like there."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from anomaly.cli.judging import listed_images, say_failures
+from anomaly.cli.output import emit, say
+from anomaly.cli.parser import Arguments
+from anomaly.cli.progress import Reporter
+from anomaly.cli.rows import Row, json_line, json_object, text_line
+from anomaly.detector import Detector, load_detector
+from anomaly.errors import ImageError, OutputError
+from anomaly.imaging.decode import IMAGE_SUFFIXES, load_image
+from anomaly.imaging.encode import write_image
+from anomaly.imaging.heatmap import render_heatmap
+from anomaly.imaging.names import printable_name
+from anomaly.types import Prediction, UInt8Array
+
+UNCALIBRATED_SCALE = 4.0
+"""End of the colour scale without a threshold: maps are in mean distances of undamaged patches, so 1 is ordinary."""
+_STEM_BYTES = 200
+
+
+def run(arguments: Arguments) -> int:
+    """Draw image after image and say where the picture is.
+
+    Returns
+    -------
+    int
+        0, or 1 if an image could not be judged.
+    """
+    images = listed_images(arguments.images)
+    outputs = _outputs([path for path, _ in images], arguments.images, arguments.output)
+    detector = load_detector(arguments.model, device=arguments.device)
+    written: list[Path] = []
+    with Reporter(quiet=arguments.quiet) as progress:
+        for done, ((path, error), output) in enumerate(zip(images, outputs, strict=True), start=1):
+            row = _draw(detector, path, output) if error is None else Row(path, None, str(error))
+            if row.prediction is not None:
+                written.append(output)
+            emit(_line(row, output, as_json=arguments.json))
+            progress("drawing heatmaps", done, len(images))
+    if arguments.open and written:
+        _show(written[0] if len(written) == 1 else Path(os.path.commonpath([path.parent for path in written])))
+    say_failures(len(images) - len(written), len(images))
+    return 0 if len(written) == len(images) else 1
+
+
+def scale_end(detector: Detector) -> float:
+    """Map value of the last colour: twice the standing threshold, so that the threshold is the middle of the bar."""
+    calibration = detector.calibration
+    if calibration is None or calibration.threshold <= 0:
+        return UNCALIBRATED_SCALE
+    return 2 * calibration.threshold
+
+
+def _draw(detector: Detector, path: str, output: Path) -> Row:
+    try:
+        image = load_image(path, limits=detector.config.image)
+        prediction = dataclasses.replace(detector.predict(image), path=path)
+    except ImageError as error:
+        return Row(path, None, str(error))
+    _make_folder(output.parent)
+    write_image(_picture(detector, image, prediction), output)
+    return Row(path, prediction)
+
+
+def _picture(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:
+    names = {nearest.image for nearest in prediction.nearest}
+    return render_heatmap(
+        image,
+        prediction,
+        scale_max=scale_end(detector),
+        nearest_images={name: detector.bank_picture(name) for name in names},
+    )
+
+
+def _line(row: Row, output: Path, *, as_json: bool) -> str:
+    drawn = row.prediction is not None
+    if as_json:
+        return json_line({**json_object(row), "heatmap": str(output) if drawn else None})
+    return f"{text_line(row)}   -> {printable_name(output)}" if drawn else text_line(row)
+
+
+def _outputs(paths: Sequence[str], named: Sequence[str], output: Path) -> list[Path]:
+    """Return where each picture goes.
+
+    A single image with an output that ends like a picture goes there. Otherwise the folders of the image's name are
+    repeated below the output folder, so that equal names from different folders stay apart.
+
+    Raises
+    ------
+    OutputError
+        Several images for one picture, or a picture that would replace a photograph.
+    """
+    as_picture = output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir()
+    if as_picture and (len(paths) > 1 or Path(named[0]).is_dir()):
+        raise OutputError(
+            f"expected a folder for the heatmaps of {len(paths)} images, got the picture name "
+            f"{printable_name(output)}: give a folder",
+            path=output,
+        )
+    outputs = [output] if as_picture else _mirrored(paths, output)
+    photographs = {os.path.realpath(path): path for path in paths}
+    for place in outputs:
+        if os.path.realpath(place) in photographs:
+            raise OutputError(
+                f"the heatmap {printable_name(place)} would replace the photograph of that name: give another --output",
+                path=place,
+            )
+    return outputs
+
+
+def _mirrored(paths: Sequence[str], folder: Path) -> list[Path]:
+    outputs: list[Path] = []
+    taken: set[str] = set()
+    for path in paths:
+        pure = PurePath(path)
+        parents = [part for part in pure.parent.parts if part not in ("..", pure.anchor)]
+        # Cut in bytes: that is what the file system counts.
+        stem = os.fsdecode(os.fsencode(pure.stem)[:_STEM_BYTES])
+        number = 1
+        while (place := folder.joinpath(*parents, _numbered(stem, number))) and str(place).casefold() in taken:
+            number += 1
+        taken.add(str(place).casefold())
+        outputs.append(place)
+    return outputs
+
+
+def _numbered(stem: str, number: int) -> str:
+    return f"{stem}_heatmap.png" if number == 1 else f"{stem}_heatmap-{number}.png"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {printable_name(folder)} ({error.strerror or error}): choose another --output",
+            path=folder,
+        ) from error
+
+
+def _show(path: Path) -> None:
+    """Open a picture or folder in what the desktop has for it; that this fails is said and harms nothing."""
+    command = _opener()
+    if command is not None:
+        import subprocess
+
+        try:
+            subprocess.Popen(
+                [command, str(path.absolute())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            say(f"cannot show {printable_name(path)} ({error.strerror or error}): open it yourself")
+        return
+    say(f"cannot show {printable_name(path)}, there is no desktop here: open it yourself")
+
+
+def _opener() -> str | None:
+    if sys.platform == "darwin":
+        return shutil.which("open")
+    # Without a display xdg-open falls back to browsers for text terminals, which would take this one over.
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return shutil.which("xdg-open")
+    return None

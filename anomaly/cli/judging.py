@@ -1,0 +1,50 @@
+"""What ``--predict`` and ``--heatmap`` share: from the names on the command line to images, errors kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomaly.cli.output import say
+from anomaly.errors import ImageError, ImageUnreadableError
+from anomaly.imaging.decode import find_images
+from anomaly.imaging.names import printable_name
+
+
+def listed_images(names: Sequence[str]) -> list[tuple[str, ImageError | None]]:
+    """Return every image that the names stand for, with what is wrong with the name where something is.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Files stay as they are; folders are replaced by the images below them.
+    """
+    found: list[tuple[str, ImageError | None]] = []
+    for name in names:
+        if not _is_folder(name):
+            found.append((name, None))
+            continue
+        try:
+            images = find_images(name)
+        except ImageError as error:
+            found.append((name, error))
+            continue
+        found += [(str(path), None) for path in images]
+        if not images:
+            nothing = f"expected images in the folder {printable_name(name)}, found none; check the name and suffixes"
+            found.append((name, ImageUnreadableError(nothing, path=name)))
+    return found
+
+
+def say_failures(failed: int, total: int) -> None:
+    """Sum up on stderr why the exit status is 1."""
+    if failed:
+        noun = "image" if total == 1 else "images"
+        say(f"error: {failed} of {total} {noun} could not be judged, see the output for why")
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):  # not even a name that the system accepts: reading it says so
+        return False

@@ -1,0 +1,70 @@
+"""Labelled images for ``--recalibrate`` and ``--evaluate``: read, told apart from the memory bank, counted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomaly.cli.progress import Reporter
+from anomaly.dataset import LabelledImage, find_duplicates, read_dataset, refuse_bank_images
+from anomaly.detector import Detector
+from anomaly.imaging.names import printable_name
+from anomaly.types import Split
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """A labelled image that is not in the memory bank.
+
+    Attributes
+    ----------
+    labelled : LabelledImage
+    sha256 : str
+        Of its file; empty where that cannot be read.
+    error : str
+        Why it cannot be read; empty where it can.
+    """
+
+    labelled: LabelledImage
+    sha256: str
+    error: str
+
+
+def read_labelled(detector: Detector, folder: Path, progress: Reporter) -> tuple[CheckedImage, ...]:
+    """Read labelled images and refuse those that the detector has learnt from.
+
+    Copies of one picture count once; that some were left out is said.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`anomaly.dataset.read_dataset`.
+    LabelConflictError
+        The same picture carries two labels.
+    LeakError
+        Some images are in the memory bank.
+    """
+    dataset = read_dataset(folder)
+    progress.remark(f"{printable_name(folder)}: {dataset.layout}")
+    for note in dataset.notes:
+        progress.remark(note)
+    report = find_duplicates(
+        dataset.images,
+        limits=detector.config.image,
+        near=False,
+        progress=lambda done, total: progress("checking images", done, total),
+    )
+    refuse_bank_images(report.sha256.items(), [(image.name, image.sha256) for image in detector.bank_images])
+    copies = {name for cluster in report.exact for name in cluster.names[1:]}
+    if copies:
+        progress.remark(f"exact copies left out: {len(copies)}")
+    return tuple(
+        CheckedImage(image, report.sha256.get(image.name, ""), report.unreadable.get(image.name, ""))
+        for image in dataset.images
+        if image.name not in copies
+    )
+
+
+def recorded_split(detector: Detector, split: Split) -> frozenset[str]:
+    """Return the sha256 of every image that training put into a split."""
+    return frozenset(entry.sha256 for entry in detector.provenance.splits if entry.split == split)

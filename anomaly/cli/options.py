@@ -1,0 +1,261 @@
+"""Every verb and option of the command line, as data; parser, help and ``docs/cli.md`` are made from it."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+OBJECTIVES = ("accuracy", "cost", "false-alarm-target", "max-false-alarm-rate", "max-miss-rate")
+"""As in :mod:`anomaly.calibration`, which is not imported for the sake of ``--help``; a test compares them."""
+
+DEFAULT_MODEL = "trained"
+DEFAULT_HEATMAPS = "heatmaps"
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of one verb or several.
+
+    Attributes
+    ----------
+    flag : str
+        With its dashes.
+    help : str
+    metavar : str
+        What stands for the value; empty: the option is a switch.
+    convert : callable
+        Text to value; raises ``argparse.ArgumentTypeError``.
+    choices : tuple of str
+        Accepted values; empty: any that ``convert`` takes.
+    repeatable : bool
+    """
+
+    flag: str
+    help: str
+    metavar: str = ""
+    convert: Callable[[str], object] = str
+    choices: tuple[str, ...] = ()
+    repeatable: bool = False
+
+    @property
+    def name(self) -> str:
+        """The attribute that holds the value."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        """The option as a user writes it."""
+        value = f"{{{','.join(self.choices)}}}" if self.choices else self.metavar
+        return f"{self.flag} {value}".strip()
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What one call does, and the options it uses; any other is an error.
+
+    Attributes
+    ----------
+    flag : str
+    help : str
+    options : tuple of Option
+    takes_images : bool
+        Whether image files and folders follow.
+    """
+
+    flag: str
+    help: str
+    options: tuple[Option, ...]
+    takes_images: bool = False
+
+    @property
+    def name(self) -> str:
+        """The verb without its dashes."""
+        return self.flag.removeprefix("--")
+
+    @property
+    def usage(self) -> str:
+        """The verb as a user writes it."""
+        return f"{self.flag} PATH..." if self.takes_images else self.flag
+
+
+def _rate(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, such as 0.05 for 5 %, got {text!r}")
+    return value
+
+
+def _cost(text: str) -> float:
+    value = _number(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, such as 10, got {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
+    return value
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, got an empty text")
+    return text
+
+
+def _setting(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    name, value = name.strip(), value.strip()
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"expected SECTION.NAME=VALUE, such as geometry.size=512, got {text!r}")
+    try:
+        table = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return name, value
+    # A bare word is no TOML value, but plainly a text; so is what smuggles in a second line.
+    return name, table["value"] if len(table) == 1 else value
+
+
+_MODEL = Option("--model", f"folder of the trained model (default: {DEFAULT_MODEL})", "DIR", _named)
+_DEVICE = Option(
+    "--device",
+    "what runs the embedding network; auto takes CUDA where the machine has it (default: auto)",
+    "NAME",
+    choices=("auto", "cpu", "cuda"),
+)
+_QUIET = Option("--quiet", "no progress and no remarks on stderr; errors are still printed")
+_JSON = Option("--json", "print JSON, one object per line")
+_DATA = Option("--data", "folder of images", "DIR", _named)
+_CSV = Option("--csv", "also write the rows to FILE; it appears when all are done, or not at all", "FILE", _named)
+
+TRAIN = Verb(
+    "--train",
+    "learn what undamaged parts look like, calibrate the threshold, test it, save the trained model",
+    (
+        replace(
+            _DATA,
+            help="labelled images: two folders (good/, defect/), labels.csv, the MVTec AD layout, or undamaged images "
+            "alone (default: the bundled data/ball_screw)",
+        ),
+        Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", _named),
+        Option(
+            "--set",
+            "change one setting, such as geometry.size=512; after --config, may be repeated",
+            "SECTION.NAME=VALUE",
+            _setting,
+            repeatable=True,
+        ),
+        Option("--seed", "short for --set seed=N", "N", _whole),
+        Option("--backbone", "short for --set embedding.backbone=NAME", "NAME", _named),
+        Option("--weights", "short for --set embedding.weights=FILE", "FILE", _named),
+        _MODEL,
+        _DEVICE,
+        _JSON,
+        _QUIET,
+    ),
+)
+PREDICT = Verb(
+    "--predict",
+    "say for every image whether it is damaged; folders are searched for images, subfolders included",
+    (
+        _CSV,
+        Option("--exit-code", "exit with 3 when an image is damaged (1 when one could not be judged)"),
+        _MODEL,
+        _DEVICE,
+        _JSON,
+        _QUIET,
+    ),
+    takes_images=True,
+)
+HEATMAP = Verb(
+    "--heatmap",
+    "draw for every image where it is strange and what a good part looks like there",
+    (
+        Option(
+            "--output",
+            f"picture to write for a single image, or folder for the pictures (default: {DEFAULT_HEATMAPS})",
+            "PATH",
+            _named,
+        ),
+        Option("--open", "show the picture, or the folder when there are several"),
+        _MODEL,
+        _DEVICE,
+        _JSON,
+        _QUIET,
+    ),
+    takes_images=True,
+)
+RECALIBRATE = Verb(
+    "--recalibrate",
+    "choose the threshold anew, without training, from the stored validation scores and newly labelled images",
+    (
+        replace(_DATA, help="newly labelled images, in a layout that --train accepts; none of the memory bank"),
+        Option(
+            "--objective",
+            "what the threshold is chosen for (default: what the standing calibration was chosen for)",
+            "NAME",
+            choices=OBJECTIVES,
+        ),
+        Option("--target", "the rate of an objective that has one", "RATE", _rate),
+        Option("--max-miss-rate", "short for --objective max-miss-rate --target RATE", "RATE", _rate),
+        Option("--max-false-alarm-rate", "short for --objective max-false-alarm-rate --target RATE", "RATE", _rate),
+        Option("--miss-cost", "price of a miss in false alarms; alone short for --objective cost", "COST", _cost),
+        Option("--confidence", "confidence of a promised rate (default: 0.95)", "SHARE", _rate),
+        Option("--reason", "why, for the record", "TEXT", _named),
+        Option("--history", "list every calibration and change nothing"),
+        Option("--rollback", "let calibration N stand again", "N", _whole),
+        _MODEL,
+        _DEVICE,
+        _JSON,
+        _QUIET,
+    ),
+)
+EVALUATE = Verb(
+    "--evaluate",
+    "compare verdicts with labels: misses, false alarms and areas with intervals",
+    (
+        replace(_DATA, help="labelled images, in a layout that --train accepts; none of the memory bank (required)"),
+        Option(
+            "--split",
+            "only the images that training put into this split, known by their content",
+            "NAME",
+            choices=("validation", "test"),
+        ),
+        replace(_CSV, help="also write one row per image to FILE; it appears when all are done, or not at all"),
+        _MODEL,
+        _DEVICE,
+        _JSON,
+        _QUIET,
+    ),
+)
+INFO = Verb(
+    "--info",
+    "say what a trained model is, was trained on and promises",
+    (_MODEL, _JSON),
+)
+
+VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, INFO)
+
+EXIT_STATUSES = (
+    (0, "done"),
+    (1, "a known error, told in one line on stderr; or an image could not be read, told in its row"),
+    (2, "the command line is not understood"),
+    (3, "with --exit-code: an image is damaged and every image could be judged"),
+    (130, "interrupted (Ctrl-C)"),
+    (141, "whoever read the output stopped reading (as in `| head`)"),
+)

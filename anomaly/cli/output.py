@@ -1,0 +1,148 @@
+"""Verdicts to stdout, remarks to stderr, rows to a CSV file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from anomaly.errors import OutputError
+
+
+def emit(line: str) -> None:
+    """Print one line of the result at once.
+
+    Raises
+    ------
+    BrokenPipeError
+        Nobody reads any more.
+    OutputError
+        Standard output is closed or full.
+    """
+    if sys.stdout is None:
+        raise OutputError("standard output is closed: leave it open, the result goes there", path="standard output")
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to standard output ({error.strerror or error}): free some space or send it elsewhere",
+            path="standard output",
+        ) from error
+
+
+def say(line: str) -> None:
+    """Print one line to stderr; that it cannot be written is no reason to stop."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def soften_streams() -> None:
+    """Print what the terminal's encoding does not have as escapes, instead of stopping."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def drop_stdout(*, only_if_broken: bool = False) -> None:
+    """Send what is still buffered for stdout to nowhere, or the interpreter would complain of it on leaving."""
+    if only_if_broken and _flushes(sys.stdout):
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _flushes(stream: TextIO | None) -> bool:
+    try:
+        if stream is not None:
+            stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class CsvFile:
+    """A CSV file (UTF-8, RFC 4180) that takes its name when the ``with`` block ends without an exception.
+
+    It is opened beside its place at once, so that a name that cannot be written is refused before the work.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+    inputs : iterable of str
+        Files that must not be overwritten.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], *, inputs: Iterable[str] = ()) -> None:
+        self._name = path
+        # A link such as /dev/stdout must not be replaced itself.
+        self._target = Path(os.path.realpath(path))
+        if self._target.exists() and not self._target.is_file():
+            raise OutputError(f"cannot write {path}: it is a folder or a device, name a file", path=path)
+        if any(os.path.realpath(name) == str(self._target) for name in inputs):
+            raise OutputError(f"cannot write {path}: it is one of the images, name another file", path=path)
+        self._beside = self._target.with_name(f".{os.urandom(8).hex()}.csv.tmp")
+        try:
+            if self._target.exists() and not os.access(self._target, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+            self._stream = self._beside.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+        except OSError as error:
+            raise self._refused(error) from error
+        self._writer = csv.DictWriter(self._stream, columns, lineterminator="\n")
+
+    def __enter__(self) -> CsvFile:
+        try:
+            self._writer.writeheader()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(self, row: Mapping[str, object]) -> None:
+        """Add one row; None becomes an empty field."""
+        try:
+            self._writer.writerow(row)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+                self._stream.close()
+                self._beside.replace(self._target)
+        except OSError as failure:
+            raise self._refused(failure) from failure
+        finally:
+            self._discard()
+
+    def _discard(self) -> None:
+        with suppress(OSError):
+            self._stream.close()
+        with suppress(OSError):
+            self._beside.unlink()
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"cannot write {self._name} ({error.strerror or error}): free some space or choose a place that can be "
+            "written",
+            path=self._name,
+        )

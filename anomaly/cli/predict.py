@@ -1,0 +1,55 @@
+"""``--predict``: a verdict on every image."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from anomaly.cli.judging import listed_images, say_failures
+from anomaly.cli.output import CsvFile, emit
+from anomaly.cli.parser import Arguments
+from anomaly.cli.progress import Reporter
+from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
+from anomaly.detector import Detector, load_detector
+from anomaly.errors import ImageError
+from anomaly.types import DAMAGED
+
+
+def run(arguments: Arguments) -> int:
+    """Judge image after image, each told as soon as it is known.
+
+    Returns
+    -------
+    int
+        0; 1 if an image could not be judged; 3 if one is damaged and the user asked for that status.
+    """
+    images = listed_images(arguments.images)
+    with ExitStack() as stack:
+        table = None
+        if arguments.csv is not None:
+            inputs = (path for path, _ in images)
+            table = stack.enter_context(CsvFile(arguments.csv, CSV_COLUMNS, inputs=inputs))
+        detector = load_detector(arguments.model, device=arguments.device)
+        progress = stack.enter_context(Reporter(quiet=arguments.quiet))
+        failed = flagged = 0
+        for done, (path, error) in enumerate(images, start=1):
+            row = judge(detector, path, error)
+            emit(json_line(json_object(row)) if arguments.json else text_line(row))
+            if table is not None:
+                table.write(csv_row(row))
+            failed += row.prediction is None
+            flagged += row.prediction is not None and row.prediction.label == DAMAGED
+            progress("judging images", done, len(images))
+    say_failures(failed, len(images))
+    if failed:
+        return 1
+    return 3 if flagged and arguments.exit_code else 0
+
+
+def judge(detector: Detector, path: str, error: ImageError | None = None) -> Row:
+    """Predict one image; what is wrong with it becomes part of its row."""
+    if error is None:
+        try:
+            return Row(path, detector.predict(path))
+        except ImageError as unreadable:
+            error = unreadable
+    return Row(path, None, str(error))

@@ -1,0 +1,146 @@
+"""``--recalibrate``: another threshold on the same memory bank, and the way back."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from anomaly.calibration import (
+    DEFAULT_FALSE_ALARM_TARGET,
+    Calibration,
+    CalibrationHistory,
+    CalibrationRecord,
+)
+from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
+from anomaly.cli.aim import Aim
+from anomaly.cli.labelled import CheckedImage, read_labelled, recorded_split
+from anomaly.cli.output import emit, say
+from anomaly.cli.parser import Arguments
+from anomaly.cli.progress import Reporter
+from anomaly.cli.rows import json_line
+from anomaly.dataset import LabelledImage
+from anomaly.detector import Detector, load_detector, save_calibration
+from anomaly.errors import DatasetError, NotCalibratedError
+from anomaly.imaging.names import printable_name
+
+
+def run(arguments: Arguments) -> int:
+    """Calibrate anew, list what there is, or go back.
+
+    Returns
+    -------
+    int
+        0; whatever fails leaves the trained model as it was.
+    """
+    detector = load_detector(arguments.model, device=arguments.device)
+    if arguments.history:
+        return _list(detector, arguments)
+    if arguments.rollback is not None:
+        return _roll_back(detector, arguments.rollback, arguments)
+    return _calibrate(detector, arguments)
+
+
+def _calibrate(detector: Detector, arguments: Arguments) -> int:
+    with Reporter(quiet=arguments.quiet) as progress:
+        aim = arguments.aim or _standing_aim(detector, progress)
+        images, unreadable = _new_images(detector, arguments, progress)
+        calibrated = detector.calibrate(
+            images,
+            objective=aim.objective,
+            target=aim.target,
+            confidence=DEFAULT_CONFIDENCE if aim.confidence is None else aim.confidence,
+            miss_cost=aim.miss_cost,
+            reason=arguments.reason or (f"--data {arguments.data}" if arguments.data else "no reason given"),
+            progress=progress,
+        )
+    save_calibration(calibrated, arguments.model)
+    _tell_change(detector, calibrated, arguments)
+    for image in unreadable:
+        say(f"error: left out: {printable_name(image.error)}")
+    return 1 if unreadable else 0
+
+
+def _new_images(
+    detector: Detector, arguments: Arguments, progress: Reporter
+) -> tuple[list[LabelledImage], list[CheckedImage]]:
+    """Return the images of ``--data`` and, apart, those of them that cannot be read."""
+    if arguments.data is None:
+        return [], []
+    found = read_labelled(detector, Path(arguments.data), progress)
+    unreadable = [image for image in found if image.error]
+    if len(unreadable) == len(found):
+        raise DatasetError(f"none of the {len(found)} images can be read; first: {unreadable[0].error}")
+    tested = recorded_split(detector, "test")
+    n = sum(image.sha256 in tested for image in found)
+    if n:
+        progress.remark(f"{n} of these images are in the test split: a test on them no longer says anything new")
+    return [image.labelled for image in found if not image.error], unreadable
+
+
+def _standing_aim(detector: Detector, progress: Reporter) -> Aim:
+    """Return what the standing calibration was chosen for; accuracy where there is none to keep."""
+    standing = detector.calibration
+    if standing is None or standing.objective == "accuracy" or _makeshift(standing):
+        return Aim("accuracy")
+    progress.remark(f"objective kept from the standing calibration: {standing.objective}")
+    return Aim(standing.objective, standing.target, standing.confidence, standing.miss_cost)
+
+
+def _makeshift(calibration: Calibration) -> bool:
+    """Whether the false-alarm target only stood in for accuracy, there being no damaged image."""
+    target = calibration.objective == "false-alarm-target" and calibration.target == DEFAULT_FALSE_ALARM_TARGET
+    return target and calibration.n_damaged == 0
+
+
+def _roll_back(detector: Detector, version: int, arguments: Arguments) -> int:
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    history = _history(detector, arguments).rollback(
+        version, created=created, reason=arguments.reason or "no reason given"
+    )
+    calibrated = detector.with_history(history)
+    save_calibration(calibrated, arguments.model)
+    _tell_change(detector, calibrated, arguments)
+    return 0
+
+
+def _list(detector: Detector, arguments: Arguments) -> int:
+    history = _history(detector, arguments)
+    if not arguments.json:
+        for line in history.lines():
+            emit(printable_name(line))
+        return 0
+    for record in history.records:
+        emit(json_line({"event": "calibration", **_facts(record), "stands": record == history.active}))
+    for event in history.rollbacks:
+        emit(json_line({"event": "rollback", **dataclasses.asdict(event)}))
+    return 0
+
+
+def _history(detector: Detector, arguments: Arguments) -> CalibrationHistory:
+    if detector.history is None:
+        raise NotCalibratedError(
+            f"the trained model in {arguments.model} has no calibration yet: make one with --recalibrate --data DIR"
+        )
+    return detector.history
+
+
+def _tell_change(before: Detector, after: Detector, arguments: Arguments) -> None:
+    old, new = before.record, after.record
+    assert new is not None
+    if arguments.json:
+        previous = {"previous_version": old.version, "previous_threshold": old.calibration.threshold} if old else {}
+        emit(json_line({**_facts(new), **previous}))
+        return
+    was = f", was {old.calibration.threshold:.6g} in calibration {old.version}" if old else ""
+    emit(f"calibration {new.version} stands{was}")
+    for line in new.calibration.lines():
+        emit(printable_name(line))
+
+
+def _facts(record: CalibrationRecord) -> dict[str, Any]:
+    facts = dataclasses.asdict(record)
+    calibration = facts.pop("calibration")
+    del facts["scores"]
+    return {**facts, **calibration}

@@ -1,0 +1,138 @@
+"""One judged image as a line of text, a JSON object or a CSV row."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from anomaly.imaging.names import printable_name
+from anomaly.types import CaptureQuality, NearestPatch, Prediction, Region
+
+_REGION = ("x", "y", "width", "height", "area_px", "peak")
+_NEAREST = tuple(field.name for field in dataclasses.fields(NearestPatch))
+_QUALITY = tuple(field.name for field in dataclasses.fields(CaptureQuality))
+
+JSON_FIELDS = (
+    "path",
+    "label",
+    "score",
+    "threshold",
+    "probability",
+    "probability_low",
+    "probability_high",
+    "regions",
+    "nearest",
+    "quality",
+    "calibration_version",
+    "error",
+)
+CSV_COLUMNS = (
+    *JSON_FIELDS[:8],
+    *(f"region_{name}" for name in _REGION),
+    *(f"nearest_{name}" for name in _NEAREST),
+    *_QUALITY,
+    "calibration_version",
+    "error",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one image.
+
+    Attributes
+    ----------
+    path : str
+        As the user named it, or below the folder that the user named.
+    prediction : Prediction or None
+        None: it could not be judged.
+    error : str or None
+        Why not; one line.
+    """
+
+    path: str
+    prediction: Prediction | None
+    error: str | None = None
+
+
+def json_object(row: Row) -> dict[str, Any]:
+    """Return the fields of DESIGN's ``--json``, in their order; what is not known is None."""
+    found = row.prediction
+    if found is None:
+        return {**dict.fromkeys(JSON_FIELDS), "path": row.path, "error": row.error}
+    return {
+        "path": row.path,
+        "label": found.label,
+        "score": found.score,
+        "threshold": found.threshold,
+        "probability": found.probability,
+        "probability_low": found.probability_low,
+        "probability_high": found.probability_high,
+        # Without a threshold there are no regions to speak of, which is not the same as none.
+        "regions": None if found.threshold is None else [_region(region) for region in found.regions],
+        "nearest": dataclasses.asdict(found.nearest[0]) if found.nearest else None,
+        "quality": dataclasses.asdict(found.quality),
+        "calibration_version": found.calibration_version,
+        "error": None,
+    }
+
+
+def json_line(value: dict[str, Any]) -> str:
+    """Return one line of strict JSON in ASCII: names that are no text survive as escapes."""
+    return json.dumps(value, allow_nan=False)
+
+
+def csv_row(row: Row) -> dict[str, object]:
+    """Return the same without nesting: the number of regions and the strongest one."""
+    value = json_object(row)
+    regions, nearest, quality = value["regions"], value["nearest"] or {}, value["quality"] or {}
+    strongest = regions[0] if regions else {}
+    flat = {
+        **{name: value[name] for name in JSON_FIELDS},
+        "regions": None if regions is None else len(regions),
+        **{f"region_{name}": strongest.get(name) for name in _REGION},
+        **{f"nearest_{name}": nearest.get(name) for name in _NEAREST},
+        **{name: quality.get(name) for name in _QUALITY},
+    }
+    return {name: flat[name] for name in CSV_COLUMNS}
+
+
+def text_line(row: Row) -> str:
+    """Return one line for people; whatever the name holds, it stays one line."""
+    name, found = printable_name(row.path), row.prediction
+    if found is None:
+        return f"{name}  not judged  {printable_name(row.error or '')}"
+    if found.threshold is None:
+        return f"{name}  score only  score {found.score:.4g}   not calibrated, so no label"
+    score, threshold = _apart(found.score, found.threshold)
+    parts = [f"{name}  {found.label:<10}"]
+    if found.probability is not None:
+        interval = ""
+        if found.probability_low is not None and found.probability_high is not None:
+            interval = f" ({found.probability_low:.2f}-{found.probability_high:.2f})"
+        parts.append(f"probability {found.probability:.2f}{interval} ")
+    parts.append(f"score {score}, threshold {threshold}")
+    if found.regions:
+        parts.append(f" {_regions(found.regions)}")
+    return " ".join(parts)
+
+
+def _regions(regions: tuple[Region, ...]) -> str:
+    worst = regions[0]
+    place = f"at x={worst.x} y={worst.y} ({worst.width}x{worst.height} px)"
+    return f"1 region {place}" if len(regions) == 1 else f"{len(regions)} regions, worst {place}"
+
+
+def _region(region: Region) -> dict[str, Any]:
+    return {name: getattr(region, name) for name in _REGION}
+
+
+def _apart(score: float, threshold: float) -> tuple[str, str]:
+    """Write both with as many digits as it takes to see which is larger."""
+    for digits in range(3, 17):
+        texts = f"{score:.{digits}g}", f"{threshold:.{digits}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return repr(score), repr(threshold)

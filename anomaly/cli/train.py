@@ -1,0 +1,132 @@
+"""``--train``: from labelled images to a trained model that has been tested."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anomaly
+from anomaly.cli.evaluate import tell
+from anomaly.cli.info import split_counts, split_lines
+from anomaly.cli.output import emit
+from anomaly.cli.parser import Arguments
+from anomaly.cli.progress import Reporter
+from anomaly.cli.rows import json_line
+from anomaly.config import Config, load_config, replace_setting
+from anomaly.dataset import read_dataset
+from anomaly.detector import Detector, fingerprint, save_detector
+from anomaly.errors import ConfigError, LayoutError, RuntimeUnavailableError
+from anomaly.evaluation import EvaluationReport, evaluate
+from anomaly.imaging.names import printable_name
+
+if TYPE_CHECKING:
+    from anomaly.detector.training import Training
+
+BUNDLED = "data/ball_screw"
+_NEEDED = ("torch", "torchvision", "timm", "scipy", "anomalib")
+
+
+def run(arguments: Arguments) -> int:
+    """Train, calibrate, test, tell and save; the trained model that stood before goes last."""
+    _check_installed()
+    config = read_config(arguments)
+    folder, name = _data(arguments.data)
+    with Reporter(quiet=arguments.quiet) as progress:
+        dataset = read_dataset(folder)
+        progress.remark(f"{printable_name(name)}: {dataset.layout}")
+        from anomaly.detector.training import train
+
+        training = train(dataset, config, data=name, device=arguments.device, progress=progress)
+        report = _test(training, progress)
+    save_detector(training.detector, arguments.model)
+    if arguments.json:
+        emit(json_line(_facts(training.detector, report, arguments.model)))
+    else:
+        _tell(training.detector, report, arguments.model)
+    return 1 if report is not None and report.failed else 0
+
+
+def read_config(arguments: Arguments) -> Config:
+    """Return the settings of a file, changed by those on the command line.
+
+    Raises
+    ------
+    ConfigError
+    """
+    config = Config() if arguments.config is None else load_config(arguments.config)
+    for name, value in arguments.settings:
+        try:
+            config = replace_setting(config, name, value)
+        except (KeyError, TypeError):
+            raise ConfigError(f"{name} is no setting: configs/default.toml lists all of them") from None
+    return config
+
+
+def _check_installed() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RuntimeUnavailableError(
+            f"training needs {', '.join(missing)}, not installed here: pip install 'goodparts[train]'"
+        )
+
+
+def _data(given: str | None) -> tuple[Path, str]:
+    """Return the folder of images and what to call it in the record."""
+    if given is not None:
+        return Path(given), given
+    bundled = Path(anomaly.__file__).parents[1] / BUNDLED
+    if not bundled.is_dir():
+        raise LayoutError(
+            f"expected --data DIR: the bundled {BUNDLED} comes with a checkout of goodparts and is not here; name a "
+            "folder of labelled images"
+        )
+    return bundled, BUNDLED
+
+
+def _test(training: Training, progress: Reporter) -> EvaluationReport | None:
+    images = training.test
+    if not images:
+        return None
+    return evaluate(training.detector, images, progress=lambda done: progress("testing", done, len(images)))
+
+
+def _tell(detector: Detector, report: EvaluationReport | None, model: Path) -> None:
+    for line in split_lines(split_counts(detector)):
+        emit(printable_name(line))
+    for note in detector.provenance.notes:
+        emit(printable_name(note))
+    record = detector.record
+    assert record is not None
+    for line in record.calibration.lines():
+        emit(printable_name(line))
+    if report is None:
+        emit("test: no image is in the test split, so nothing is known about images that were not looked at")
+    else:
+        emit("on the test split, which nothing above has seen:")
+        tell(report, as_json=False)
+    emit(f"saved to {printable_name(model)}, fingerprint {fingerprint(model)}")
+
+
+def _facts(detector: Detector, report: EvaluationReport | None, model: Path) -> dict[str, Any]:
+    record = detector.record
+    assert record is not None
+    calibration = record.calibration
+    return {
+        "model": str(model),
+        "fingerprint": fingerprint(model),
+        "data": detector.provenance.data,
+        "layout": detector.provenance.layout,
+        "notes": list(detector.provenance.notes),
+        "splits": split_counts(detector),
+        "threshold": calibration.threshold,
+        "objective": calibration.objective,
+        "validation": {
+            "undamaged": calibration.n_undamaged,
+            "damaged": calibration.n_damaged,
+            "false_alarms": calibration.false_alarms,
+            "misses": calibration.misses,
+            "notes": list(calibration.notes),
+        },
+        "test": {"undefined": "no image is in the test split"} if report is None else report.to_dict(),
+    }

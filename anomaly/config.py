@@ -1,0 +1,212 @@
+"""Settings of a detector: frozen dataclasses are the schema and the defaults.
+
+``configs/default.toml`` mirrors these defaults (a test keeps them equal).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_origin, get_type_hints
+
+from anomaly.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """Limits on what is decoded."""
+
+    max_megapixels: float = 200.0
+    """Larger images are refused before they are decoded (decompression bombs)."""
+    max_megabytes: float = 200.0
+    """Larger files are refused before they are opened."""
+
+
+@dataclass(frozen=True)
+class GeometryConfig:
+    """How an image becomes network pixels."""
+
+    size: int = 512
+    """Square root of the area in network pixels; the aspect ratio of the image is kept."""
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """The frozen backbone and what is read from it."""
+
+    backbone: str = "efficientnet_lite0"
+    """Name of a registry entry."""
+    taps: tuple[str, ...] = ()
+    """Names of the taps; empty: the registry's default for the backbone."""
+    neighbourhood: int = 3
+    """Odd side of the window over which patch embeddings are averaged; 1: none."""
+    margin: int = 1
+    """Patches at the border of the image that reflection of the image replaces, in strides of the input multiple."""
+    whitening: bool = True
+    """Whiten each tap with the shrunk covariance of the undamaged patches."""
+    weights: str = ""
+    """File with the backbone's weights; empty: embedded, cached or downloaded by name."""
+
+
+@dataclass(frozen=True)
+class BankConfig:
+    """The memory bank: one for each tap."""
+
+    coreset_ratio: float = 0.1
+    """Share of all training patches that the coreset keeps, in (0, 1]."""
+    max_rows: int = 10_000
+    """Upper limit on the rows of one tap's bank."""
+    neighbours: int = 1
+    """Neighbours whose mean distance is the patch's distance."""
+
+
+@dataclass(frozen=True)
+class ScoringConfig:
+    """From patch distances to the anomaly map and the image score."""
+
+    top_share: float = 0.01
+    """The image score is the mean of this share of the largest map values, in (0, 1]."""
+    smoothing: float = 1.0
+    """Standard deviation of the Gaussian over the anomaly map, in patches of the finest tap; 0: none."""
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Shares of the images where the data name no split of their own."""
+
+    validation: float = 0.2
+    test: float = 0.2
+    damaged_validation: float = 0.5
+    """Share of the damaged images that validation gets; the others are the test split's."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a trained model becomes, besides the data.
+
+    ``seed`` feeds every random choice (split, first pick of the coreset).
+    """
+
+    seed: int = 0
+    image: ImageConfig = field(default_factory=ImageConfig)
+    geometry: GeometryConfig = field(default_factory=GeometryConfig)
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+    bank: BankConfig = field(default_factory=BankConfig)
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+
+
+def load_config(path: Path | str) -> Config:
+    """Read a TOML file; what it leaves out keeps its default.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or parsed, or holds an unknown or ill-typed setting.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            table = tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path} ({error.strerror}): give a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML ({error}): mend it or start from configs/default.toml") from error
+    return config_from_dict(table)
+
+
+def config_from_dict(table: dict[str, Any]) -> Config:
+    """Build a configuration from nested plain values, checked against the schema and the allowed ranges.
+
+    Raises
+    ------
+    ConfigError
+        A setting is unknown, of the wrong type or out of range.
+    """
+    config: Config = _build(Config, table, prefix="")
+    validate(config)
+    return config
+
+
+def config_to_dict(config: Config) -> dict[str, Any]:
+    """Nested plain values, as in TOML and JSON; the inverse of :func:`config_from_dict`."""
+    return dataclasses.asdict(config)
+
+
+def replace_setting(config: Config, name: str, value: object) -> Config:
+    """Copy of a configuration with one setting changed, named as ``section.setting`` (or ``seed``).
+
+    Raises
+    ------
+    ConfigError
+        As :func:`config_from_dict`.
+    """
+    table = config_to_dict(config)
+    section, _, setting = name.rpartition(".")
+    (table[section] if section else table)[setting] = value
+    return config_from_dict(table)
+
+
+def validate(config: Config) -> None:
+    """Check that every setting is in its range.
+
+    Raises
+    ------
+    ConfigError
+        Names the first setting that is not, and the range.
+    """
+    shares = (0.0, 1.0)
+    ranges: dict[str, tuple[float, float]] = {
+        "image.max_megapixels": (0.001, 10_000),
+        "image.max_megabytes": (0.001, 10_000),
+        "geometry.size": (64, 4096),
+        "embedding.neighbourhood": (1, 15),
+        "embedding.margin": (0, 1),
+        "bank.coreset_ratio": (1e-6, 1.0),
+        "bank.max_rows": (1, 10_000_000),
+        "bank.neighbours": (1, 100),
+        "scoring.top_share": (1e-6, 1.0),
+        "scoring.smoothing": (0.0, 100.0),
+        "split.validation": shares,
+        "split.test": shares,
+        "split.damaged_validation": shares,
+        "seed": (0, 2**32 - 1),
+    }
+    for name, (low, high) in ranges.items():
+        value: Any = config
+        for part in name.split("."):
+            value = getattr(value, part)
+        if not low <= value <= high:
+            raise ConfigError(f"{name} is {value}: expected a number from {low:g} to {high:g}")
+    if config.embedding.neighbourhood % 2 == 0:
+        raise ConfigError(f"embedding.neighbourhood is {config.embedding.neighbourhood}: expected an odd number")
+    if config.split.validation + config.split.test > 0.8:
+        raise ConfigError("split.validation + split.test exceed 0.8: leave at least a fifth for the memory bank")
+
+
+def _build(cls: Any, table: Any, *, prefix: str) -> Any:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{prefix.rstrip('.')} is {table!r}: expected a table of settings")
+    types = get_type_hints(cls)
+    unknown = sorted(set(table) - set(types))
+    if unknown:
+        raise ConfigError(f"{prefix}{unknown[0]} is no setting: expected one of {', '.join(sorted(types))}")
+    return cls(**{name: _convert(types[name], value, f"{prefix}{name}") for name, value in table.items()})
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, prefix=f"{name}.")
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{name} is {value!r}: expected a list of names")
+        return tuple(value)
+    if kind is float and type(value) in (int, float):
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{name} is {value!r}: expected {_TYPE_WORDS[kind]}")
+    return value
+
+
+_TYPE_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

@@ -1,0 +1,97 @@
+"""``splits.csv``: which image served what, file by file, as part of the trained model."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import cast, get_args
+
+from anomaly.dataset.splits import SplitEntry
+from anomaly.errors import OutputError, TrainedModelCorruptError
+from anomaly.types import Label, Split
+
+COLUMNS = tuple(field.name for field in fields(SplitEntry))
+_HEXADECIMAL = frozenset("0123456789abcdef")
+# Names of files need not be text: undecodable bytes travel through as Python has them.
+_TEXT_ERRORS = "surrogateescape"
+
+
+def splits_csv(entries: Iterable[SplitEntry]) -> str:
+    r"""Write ``name,sha256,label,split,part_type,group,defect``, one record for each image, as text.
+
+    Equal entries give equal text on every machine: ``\n``, sorted by name, quotes only where needed.
+    A file name that is no UTF-8 keeps its bytes as surrogates: encode with ``errors="surrogateescape"``.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        writer.writerow(astuple(entry))
+    return text.getvalue()
+
+
+def parse_splits_csv(text: str) -> tuple[SplitEntry, ...]:
+    """Read what :func:`splits_csv` wrote.
+
+    Raises
+    ------
+    ValueError
+        It was not written by :func:`splits_csv`.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise ValueError(f"no CSV: {error}") from error
+    if not rows or tuple(rows[0]) != COLUMNS:
+        raise ValueError(f"the header is not {','.join(COLUMNS)}")
+    return tuple(_entry(row, number) for number, row in enumerate(rows[1:], start=1))
+
+
+def write_splits_csv(path: Path, entries: Iterable[SplitEntry]) -> None:
+    """Write :func:`splits_csv` to a file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        path.write_bytes(splits_csv(entries).encode("utf-8", _TEXT_ERRORS))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path.name}: {error.strerror or 'output error'}; check space and permissions",
+            path=path,
+        ) from error
+
+
+def read_splits_csv(path: Path) -> tuple[SplitEntry, ...]:
+    """Read a file that :func:`write_splits_csv` wrote.
+
+    Raises
+    ------
+    TrainedModelCorruptError
+        The file is missing, unreadable, or was not written by :func:`write_splits_csv`.
+    """
+    try:
+        return parse_splits_csv(path.read_bytes().decode("utf-8", _TEXT_ERRORS))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise TrainedModelCorruptError(
+            f"expected the splits of a trained model, but {path.name} cannot be used ({reason}); train again or "
+            "restore the file",
+            path=path,
+        ) from error
+
+
+def _entry(row: list[str], number: int) -> SplitEntry:
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"record {number} has {len(row)} cells, not {len(COLUMNS)}")
+    name, sha256, label, split, part_type, group, defect = row
+    if label not in get_args(Label) or split not in get_args(Split):
+        raise ValueError(f"record {number} has label {label!r} and split {split!r}")
+    if len(sha256) != 64 or not _HEXADECIMAL.issuperset(sha256):
+        raise ValueError(f"record {number} has no sha256")
+    return SplitEntry(name, sha256, cast(Label, label), cast(Split, split), part_type, group, defect)

@@ -1,0 +1,320 @@
+"""A fitted detector: image in, verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from anomaly.calibration import (
+    Calibration,
+    CalibrationHistory,
+    CalibrationRecord,
+    Objective,
+    ScoredImage,
+    calibrate,
+    merge_scores,
+    scores_by_label,
+)
+from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
+from anomaly.config import Config
+from anomaly.dataset import LabelledImage, SplitEntry, read_dataset, refuse_bank_images
+from anomaly.detector.features import BankImage, Extractor, PatchDistances
+from anomaly.detector.progress import Progress, silent
+from anomaly.detector.thumbnails import Thumbnails
+from anomaly.embedding.runtime import Device
+from anomaly.embedding.whitening import Whitening
+from anomaly.imaging.decode import content_hash, load_image
+from anomaly.imaging.heatmap import BankPicture
+from anomaly.imaging.quality import measure_quality
+from anomaly.scoring import find_regions, fuse_grids, image_score, to_pixels
+from anomaly.types import DAMAGED, UNDAMAGED, Float32Array, NearestPatch, Prediction, UInt8Array
+from memory_bank import MemoryBank
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingFiles:
+    """The exported embedding network and what it was made of.
+
+    Attributes
+    ----------
+    xml, weights : bytes
+        OpenVINO IR.
+    backbone_sha256 : str
+        Of the file that the backbone's weights were read from.
+    whitening : tuple of Whitening
+        One per tap, or none.
+    """
+
+    xml: bytes
+    weights: bytes
+    backbone_sha256: str
+    whitening: tuple[Whitening, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a detector was trained on; empty where it was fitted on bare images.
+
+    Attributes
+    ----------
+    created : str
+        ISO 8601, UTC.
+    data : str
+        The folder, as the caller named it.
+    layout : str
+        How that folder was understood.
+    notes : tuple of str
+        What was noticed about the data and the split, one sentence each.
+    splits : tuple of SplitEntry
+        Every image with its place in the split.
+    """
+
+    created: str = ""
+    data: str = ""
+    layout: str = ""
+    notes: tuple[str, ...] = ()
+    splits: tuple[SplitEntry, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """What :meth:`anomaly.PatchCore.fit` returns and the trained-model folder holds.
+
+    Immutable: :meth:`calibrate` and :meth:`with_history` return another detector on the same memory banks.
+
+    Attributes
+    ----------
+    config : Config
+    extractor : Extractor
+    embedding : EmbeddingFiles
+    banks : tuple of MemoryBank
+        One per tap; the tags of a row are the centre (x, y) of its patch in the bank image's original pixels.
+    scales : tuple of float
+        Mean distance of undamaged patches to the others' banks, one per tap.
+    bank_images : tuple of BankImage
+        The ``group`` of a bank row counts into this.
+    thumbnails : Thumbnails
+    provenance : Provenance
+    history : CalibrationHistory or None
+        Every calibration so far; None before the first.
+    """
+
+    config: Config
+    extractor: Extractor
+    embedding: EmbeddingFiles
+    banks: tuple[MemoryBank, ...]
+    scales: tuple[float, ...]
+    bank_images: tuple[BankImage, ...]
+    thumbnails: Thumbnails
+    provenance: Provenance = Provenance()
+    history: CalibrationHistory | None = None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that stands, or None before the first."""
+        return self.record.calibration if self.record else None
+
+    @property
+    def record(self) -> CalibrationRecord | None:
+        """The same with its number, time, reason and scores."""
+        return self.history.active if self.history else None
+
+    def score(self, image: Path | str | UInt8Array) -> float:
+        """Raw image score; larger is stranger.
+
+        Parameters
+        ----------
+        image : path, or ndarray of uint8, (H, W, 3)
+
+        Raises
+        ------
+        ImageError
+            The file cannot be used.
+        """
+        return self._judge(self._pixels(image))[1]
+
+    def predict(self, image: Path | str | UInt8Array) -> Prediction:
+        """Score one image, label it if the detector is calibrated, and say where and why.
+
+        Parameters
+        ----------
+        image : path, or ndarray of uint8, (H, W, 3)
+
+        Raises
+        ------
+        ImageError
+            The file cannot be used.
+        """
+        pixels = self._pixels(image)
+        found, score, grid_map = self._judge(pixels)
+        anomaly_map = to_pixels(grid_map, pixels.shape[0], pixels.shape[1])
+        record = self.record
+        threshold = record.calibration.threshold if record else None
+        regions = () if threshold is None else find_regions(anomaly_map, threshold)
+        places = [(region.peak_x, region.peak_y) for region in regions] or [_peak(anomaly_map)]
+        return Prediction(
+            path="" if not isinstance(image, Path | str) else str(image),
+            label=None if threshold is None else DAMAGED if score > threshold else UNDAMAGED,
+            score=score,
+            threshold=threshold,
+            anomaly_map=anomaly_map,
+            regions=regions,
+            nearest=tuple(self._nearest(found, x, y) for x, y in places),
+            quality=measure_quality(pixels),
+            calibration_version=record.version if record else None,
+        )
+
+    def score_labelled(
+        self, labelled: Sequence[LabelledImage], *, progress: Progress = silent
+    ) -> tuple[ScoredImage, ...]:
+        """Score labelled images that are not in the memory bank.
+
+        Raises
+        ------
+        LeakError
+            Some of them are in the memory bank; nothing was scored.
+        ImageError
+            One of them cannot be used.
+        """
+        hashes = [content_hash(image.path) for image in labelled]
+        refuse_bank_images(
+            [(image.name, sha256) for image, sha256 in zip(labelled, hashes, strict=True)],
+            [(image.name, image.sha256) for image in self.bank_images],
+        )
+        scored = []
+        for done, (image, sha256) in enumerate(zip(labelled, hashes, strict=True)):
+            scored.append(
+                ScoredImage(
+                    name=image.name,
+                    sha256=sha256,
+                    label=image.label,
+                    score=self.score(image.path),
+                    part_type=image.part_type,
+                    group=image.group,
+                    defect=image.defect,
+                )
+            )
+            progress("scoring", done + 1, len(labelled))
+        return tuple(scored)
+
+    def calibrate(
+        self,
+        labelled: Path | str | Sequence[LabelledImage] = (),
+        *,
+        objective: Objective = "accuracy",
+        target: float | None = None,
+        confidence: float = DEFAULT_CONFIDENCE,
+        miss_cost: float | None = None,
+        reason: str = "calibrated in Python",
+        progress: Progress = silent,
+    ) -> Detector:
+        """Choose the threshold anew, on the stored validation scores and newly labelled images together.
+
+        Parameters
+        ----------
+        labelled : folder or sequence of LabelledImage
+            Images outside the memory bank; a folder is read as ``--data DIR`` is. Empty: the stored scores alone.
+        objective, target, confidence, miss_cost
+            See :func:`anomaly.calibrate`.
+        reason : str
+            Why; kept in the record.
+        progress : Progress
+            Told about the stage ``scoring``.
+
+        Returns
+        -------
+        Detector
+            On the same memory banks, with one more calibration on record.
+
+        Raises
+        ------
+        LeakError
+            Some images are in the memory bank.
+        CalibrationError, PromiseNotPossibleError, DatasetError, ImageError
+        """
+        images = read_dataset(Path(labelled)).images if isinstance(labelled, Path | str) else tuple(labelled)
+        new = self.score_labelled(images, progress=progress)
+        old = self.record.scores if self.record else ()
+        merged = merge_scores(old, new)
+        undamaged, damaged = scores_by_label(merged.scores)
+        calibration = calibrate(
+            undamaged, damaged, objective=objective, target=target, confidence=confidence, miss_cost=miss_cost
+        )
+        record = CalibrationRecord(
+            version=self.history.next_version if self.history else 1,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            reason=reason,
+            source=_source(stored=len(old), new=len(new)),
+            calibration=replace(calibration, notes=(*calibration.notes, *merged.notes)),
+            scores=merged.scores,
+        )
+        history = self.history.append(record) if self.history else CalibrationHistory((record,), record.version)
+        return self.with_history(history)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the trained model; see :func:`anomaly.detector.trained_model.save_detector`."""
+        from anomaly.detector.trained_model import save_detector
+
+        save_detector(self, folder)
+
+    @staticmethod
+    def load(folder: Path | str, *, device: Device = "auto") -> Detector:
+        """Read a trained model; see :func:`anomaly.detector.trained_model.load_detector`."""
+        from anomaly.detector.trained_model import load_detector
+
+        return load_detector(folder, device=device)
+
+    def bank_picture(self, name: str) -> BankPicture:
+        """Return the small picture of a bank image, for :func:`anomaly.render_heatmap`.
+
+        Raises
+        ------
+        TrainedModelCorruptError
+            The thumbnail is missing or damaged.
+        """
+        entry = next(image for image in self.bank_images if image.name == name)
+        return BankPicture(self.thumbnails.picture(name), entry.width, entry.height)
+
+    def with_history(self, history: CalibrationHistory) -> Detector:
+        """Return the same detector under another calibration history."""
+        return replace(self, history=history)
+
+    def _pixels(self, image: Path | str | UInt8Array) -> UInt8Array:
+        return load_image(image, limits=self.config.image) if isinstance(image, Path | str) else image
+
+    def _judge(self, pixels: UInt8Array) -> tuple[PatchDistances, float, Float32Array]:
+        found = self.extractor.distances(pixels, self.banks, neighbours=self.config.bank.neighbours)
+        scoring = self.config.scoring
+        grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
+        return found, image_score(grid_map, top_share=scoring.top_share), grid_map
+
+    def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
+        """Nearest good patch at one place, in the tap that finds the place strangest."""
+        cells = [_cell(found, tap, x, y) for tap in range(len(self.banks))]
+        strange = [float(found.distance[tap][cell]) / self.scales[tap] for tap, cell in enumerate(cells)]
+        tap = max(range(len(strange)), key=strange.__getitem__)
+        bank, row = self.banks[tap], int(found.nearest[tap][cells[tap]])
+        image = self.bank_images[int(bank.groups[row])]
+        centre_x, centre_y = (int(value) for value in bank.tags[row])
+        return NearestPatch(image.name, centre_x, centre_y, float(found.distance[tap][cells[tap]]))
+
+
+def _source(*, stored: int, new: int) -> str:
+    """Where the scores of a calibration come from, in words."""
+    parts = [f"{stored} stored scores"] if stored else []
+    parts += [f"{new} newly scored images"] if new else []
+    return " and ".join(parts)
+
+
+def _cell(found: PatchDistances, tap: int, x: int, y: int) -> tuple[int, int]:
+    """Grid cell (row, column) of a tap that holds an original pixel."""
+    gh, gw = found.distance[tap].shape
+    left, top, width, height = found.view.box
+    return min(gh - 1, (y - top) * gh // height), min(gw - 1, (x - left) * gw // width)
+
+
+def _peak(anomaly_map: Float32Array) -> tuple[int, int]:
+    y, x = divmod(int(anomaly_map.argmax()), anomaly_map.shape[1])
+    return x, y

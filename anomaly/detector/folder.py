@@ -1,0 +1,135 @@
+"""Folders and files that appear whole or not at all, whenever the process is killed.
+
+A folder is written beside its place and then exchanged with what stands there in one step of the file system
+(``renameat2`` with ``RENAME_EXCHANGE``, Linux, https://man7.org/linux/man-pages/man2/rename.2.html). Where that is
+not to be had, the old one is moved aside first and :func:`recover` puts it back if the second step never came.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anomaly.errors import OutputError
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """Give a new empty folder to fill; on success it takes the place of ``target``, otherwise it is removed.
+
+    Raises
+    ------
+    OutputError
+        Something cannot be written, for example because the disk is full.
+    """
+    target = target.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        staging = Path(tempfile.mkdtemp(prefix=f"{_prefix(target, 'new')}-{os.getpid()}-", dir=target.parent))
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    try:
+        yield staging
+        for path in sorted(staging.rglob("*")):
+            _sync(path)
+        staging.chmod(0o755)
+        _swap(staging, target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def replace_file(target: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(target)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+def recover(target: Path) -> None:
+    """Put the previous folder back where a killed process had moved it aside and not come to the second step."""
+    target = target.resolve()
+    aside = target.with_name(_prefix(target, "old"))
+    if not target.exists() and aside.is_dir():
+        aside.rename(target)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Map an OSError on writing to the error that a user sees."""
+    return OutputError(
+        f"cannot write {path} ({error.strerror or error}): free some space or choose a place that can be written",
+        path=path,
+    )
+
+
+def _swap(staging: Path, target: Path) -> None:
+    if not target.exists():
+        staging.rename(target)
+    elif not _exchange(staging, target):
+        aside = target.with_name(_prefix(target, "old"))
+        shutil.rmtree(aside, ignore_errors=True)
+        target.rename(aside)
+        staging.rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+    _sync(target.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False where the system cannot."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    result: int = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return result == 0
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed processes left beside the target; never the folder that :func:`recover` needs."""
+    recover(target)
+    for left in target.parent.glob(_prefix(target, "new") + "-*"):
+        if not _alive(left.name.removeprefix(_prefix(target, "new")).split("-")[1]):
+            shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(target.with_name(_prefix(target, "old")), ignore_errors=True)
+
+
+def _alive(process: str) -> bool:
+    """Whether the process that made a staging folder still runs."""
+    return process.isdigit() and Path(f"/proc/{process}").exists()
+
+
+def _prefix(target: Path, kind: str) -> str:
+    return f".{target.name}.{kind}"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

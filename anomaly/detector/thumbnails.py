@@ -1,0 +1,76 @@
+"""Small pictures of the bank images: what "nearest good patch" shows when the originals are long gone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from anomaly.errors import TrainedModelCorruptError
+from anomaly.types import UInt8Array
+
+LONG_SIDE = 512
+_QUALITY = 85
+
+
+class Thumbnails(Mapping[str, bytes]):
+    """JPEG bytes by image name; a value given as a path is read when it is asked for.
+
+    Parameters
+    ----------
+    entries : mapping of str to bytes or Path
+    """
+
+    def __init__(self, entries: Mapping[str, bytes | Path]) -> None:
+        self._entries = dict(entries)
+
+    def __getitem__(self, name: str) -> bytes:
+        entry = self._entries[name]
+        if isinstance(entry, bytes):
+            return entry
+        try:
+            return entry.read_bytes()
+        except OSError as error:
+            raise TrainedModelCorruptError(
+                f"the thumbnail {entry} cannot be read ({error.strerror}): restore the trained model or train again",
+                path=entry,
+            ) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def picture(self, name: str) -> UInt8Array:
+        """Decode one thumbnail.
+
+        Returns
+        -------
+        ndarray of uint8, (H, W, 3)
+            At most ``LONG_SIDE`` pixels long.
+
+        Raises
+        ------
+        TrainedModelCorruptError
+            The file is missing or not the JPEG that was written.
+        """
+        try:
+            with Image.open(io.BytesIO(self[name]), formats=["JPEG"]) as picture:
+                return np.asarray(picture.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise TrainedModelCorruptError(
+                f"the thumbnail of {name!r} is damaged: restore the trained model or train again", path=name
+            ) from error
+
+
+def make_thumbnail(image: UInt8Array) -> bytes:
+    """Shrink an image of shape (H, W, 3) to at most ``LONG_SIDE`` and encode it as JPEG."""
+    picture = Image.fromarray(image)
+    picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,350 @@
+"""The trained model as a folder: written whole, verified when read, no pickle anywhere.
+
+    manifest.json           format version first; versions, configuration, backbone, scales, sha256 of every file
+    embedding.xml, .bin     OpenVINO IR: normalisation, backbone, pooling and whitening in one graph
+    whitening/TAP/*.npy     the same whitening as arrays, for the torch runtime
+    bank/TAP/               one memory bank per tap (see memory_bank)
+    bank/images.json        name, sha256 and size of each bank image
+    calibration/0001.json … every calibration ever made, and history.json: which one stands
+    splits.csv              every image with its place in the split
+    thumbnails/0000.jpg …   the bank images, small
+    card.md                 for the eye; never read
+
+Pickle-free, specified and versioned after safetensors (https://github.com/huggingface/safetensors).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomaly.calibration import CalibrationHistory
+from anomaly.config import config_from_dict, config_to_dict
+from anomaly.dataset import parse_splits_csv, splits_csv
+from anomaly.detector.card import card
+from anomaly.detector.detector import Detector, EmbeddingFiles, Provenance
+from anomaly.detector.features import BankImage, Extractor
+from anomaly.detector.folder import recover, replaced_folder
+from anomaly.detector.thumbnails import Thumbnails
+from anomaly.embedding.openvino_runtime import OpenVINORuntime
+from anomaly.embedding.registry import Backbone, backbone
+from anomaly.embedding.runtime import Device, Runtime, cuda_present
+from anomaly.embedding.whitening import Whitening
+from anomaly.errors import (
+    AnomalyError,
+    OutputError,
+    TrainedModelCorruptError,
+    TrainedModelMissingError,
+    TrainedModelVersionError,
+)
+from anomaly.imaging.geometry import Geometry
+from memory_bank import MemoryBank, MemoryBankError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_LIBRARIES = ("goodparts", "numpy", "pillow", "faiss-cpu", "openvino", "torch", "timm")
+
+
+def save_detector(detector: Detector, folder: Path | str) -> None:
+    """Write a trained model; what stood there before is replaced in one step.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written, or holds something that is no trained model.
+    """
+    target = _replaceable(Path(folder))
+    with replaced_folder(target) as new:
+        _write_embedding(detector, new)
+        _write_bank(detector, new)
+        _write_thumbnails(detector.thumbnails, new)
+        _write_calibration(detector, new)
+        (new / "splits.csv").write_text(splits_csv(detector.provenance.splits), encoding="utf-8", newline="")
+        (new / "card.md").write_text(card(detector), encoding="utf-8")
+        _write_manifest(detector, new)
+
+
+def save_calibration(detector: Detector, folder: Path | str) -> None:
+    """Write only what a calibration changes; every other file stays the one that was written by training.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    """
+    target = _replaceable(Path(folder))
+    with replaced_folder(target) as new:
+        shutil.copytree(target, new, dirs_exist_ok=True, copy_function=_link)
+        for changed in (new / MANIFEST, new / "card.md", *(new / "calibration").glob("*")):
+            changed.unlink(missing_ok=True)  # never write through a hard link into the model that stands
+        _write_calibration(detector, new)
+        (new / "card.md").write_text(card(detector), encoding="utf-8")
+        _write_manifest(detector, new)
+
+
+def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
+    """Read and verify a trained model.
+
+    Parameters
+    ----------
+    folder : path
+    device : {"auto", "cpu", "cuda"}
+
+    Raises
+    ------
+    TrainedModelMissingError, TrainedModelCorruptError, TrainedModelVersionError, RuntimeUnavailableError
+    """
+    root = Path(folder)
+    manifest = _read_manifest(root)
+    try:
+        files = _verified(root, manifest["files"])
+        config = config_from_dict(manifest["config"])
+        entry = backbone(config.embedding.backbone)
+        taps = [tap.name for tap in entry.select_taps(config.embedding.taps)]
+        embedding = EmbeddingFiles(
+            xml=files["embedding.xml"],
+            weights=files["embedding.bin"],
+            backbone_sha256=str(manifest["backbone"]["sha256"]),
+            whitening=_read_whitening(files, taps) if config.embedding.whitening else (),
+        )
+        images = json.loads(files["bank/images.json"])
+        detector = Detector(
+            config=config,
+            extractor=Extractor(
+                Geometry(config.geometry.size, entry.multiple), _runtime(embedding, manifest, entry, device)
+            ),
+            embedding=embedding,
+            banks=tuple(MemoryBank.load(root / "bank" / tap) for tap in taps),
+            scales=tuple(float(manifest["scales"][tap]) for tap in taps),
+            bank_images=tuple(BankImage(**image) for image in images),
+            thumbnails=Thumbnails({image["name"]: root / _thumbnail_name(i) for i, image in enumerate(images)}),
+            provenance=Provenance(
+                **{**manifest["provenance"], "notes": tuple(manifest["provenance"]["notes"])},
+                splits=parse_splits_csv(files["splits.csv"].decode()),
+            ),
+            history=_read_history(files),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise _corrupt(root, f"an entry is missing or malformed ({error})") from error
+    except MemoryBankError as error:
+        raise _corrupt(root, str(error)) from error
+    return detector
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """Read ``manifest.json`` alone, checked for its format version only.
+
+    Raises
+    ------
+    TrainedModelMissingError, TrainedModelCorruptError, TrainedModelVersionError
+    """
+    return _read_manifest(Path(folder))
+
+
+def fingerprint(folder: Path | str) -> str:
+    """First 12 digits of the manifest's sha256: changes whenever anything in the trained model does."""
+    return hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def _replaceable(target: Path) -> Path:
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
+        raise OutputError(
+            f"{target} holds files that are no trained model and would be lost: name an empty or new folder "
+            f"with --model DIR",
+            path=target,
+        )
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"{target} is a file: name a folder with --model DIR", path=target)
+    return target
+
+
+def _write_embedding(detector: Detector, root: Path) -> None:
+    (root / "embedding.xml").write_bytes(detector.embedding.xml)
+    (root / "embedding.bin").write_bytes(detector.embedding.weights)
+    for tap, whitening in zip(_tap_names(detector), detector.embedding.whitening, strict=False):
+        folder = root / "whitening" / tap
+        folder.mkdir(parents=True)
+        np.save(folder / "mean.npy", whitening.mean, allow_pickle=False)
+        np.save(folder / "matrix.npy", whitening.matrix, allow_pickle=False)
+
+
+def _write_bank(detector: Detector, root: Path) -> None:
+    for tap, bank in zip(_tap_names(detector), detector.banks, strict=True):
+        bank.save(root / "bank" / tap)
+    images = [dataclasses.asdict(image) for image in detector.bank_images]
+    (root / "bank" / "images.json").write_text(json.dumps(images, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_thumbnails(thumbnails: Thumbnails, root: Path) -> None:
+    (root / "thumbnails").mkdir()
+    for i, name in enumerate(thumbnails):
+        (root / _thumbnail_name(i)).write_bytes(thumbnails[name])
+
+
+def _write_calibration(detector: Detector, root: Path) -> None:
+    folder = root / "calibration"
+    folder.mkdir(exist_ok=True)
+    for name, text in (detector.history.to_texts() if detector.history else {}).items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_manifest(detector: Detector, root: Path) -> None:
+    entry = backbone(detector.config.embedding.backbone)
+    provenance = dataclasses.asdict(dataclasses.replace(detector.provenance, splits=()))
+    del provenance["splits"]
+    manifest = {
+        "format": FORMAT,
+        "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
+        "provenance": provenance,
+        "config": config_to_dict(detector.config),
+        "backbone": {
+            "name": entry.name,
+            "origin": entry.origin,
+            "sha256": detector.embedding.backbone_sha256,
+            "licence": entry.licence,
+        },
+        "scales": dict(zip(_tap_names(detector), detector.scales, strict=True)),
+        "files": {
+            path.relative_to(root).as_posix(): _sha256(path.read_bytes())
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and path.name != MANIFEST
+        },
+    }
+    (root / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _tap_names(detector: Detector) -> list[str]:
+    config = detector.config.embedding
+    return [tap.name for tap in backbone(config.backbone).select_taps(config.taps)]
+
+
+def _thumbnail_name(number: int) -> str:
+    return f"thumbnails/{number:04d}.jpg"
+
+
+def _link(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy2(source, destination)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def _read_manifest(root: Path) -> dict[str, Any]:
+    recover(root)
+    try:
+        content = (root / MANIFEST).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise TrainedModelMissingError(
+            f"there is no trained model in {root}: train one with --train, or name another folder with --model DIR",
+            path=root,
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _corrupt(root, f"{MANIFEST} cannot be read ({error})") from error
+    try:
+        manifest = json.loads(content)
+        version = manifest["format"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise _corrupt(root, f"{MANIFEST} is no manifest ({error!r})") from error
+    if type(version) is not int or version < 1:
+        raise _corrupt(root, f"{MANIFEST} states the format {version!r}")
+    if version > FORMAT:
+        raise TrainedModelVersionError(
+            f"the trained model in {root} has format {version}, this goodparts reads up to {FORMAT}: update "
+            f"goodparts (pip install -U goodparts) or train again",
+            path=root,
+        )
+    return dict(manifest)
+
+
+def _verified(root: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
+    """Contents of the files whose hash is checked here; banks check theirs, thumbnails are checked when shown."""
+    contents = {}
+    for name, expected in hashes.items():
+        path = root / name
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise _corrupt(root, f"{MANIFEST} names a file outside the folder, {name!r}")
+        if name.startswith("thumbnails/") or (name.startswith("bank/") and name.endswith(".npy")):
+            if not path.is_file():
+                raise _corrupt(root, f"{name} is missing")
+            continue
+        try:
+            contents[name] = path.read_bytes()
+        except OSError as error:
+            raise _corrupt(root, f"{name} cannot be read ({error.strerror})") from error
+        if _sha256(contents[name]) != expected:
+            raise _corrupt(root, f"{name} is not the file that was written (sha256 differs)")
+    return contents
+
+
+def _read_whitening(files: Mapping[str, bytes], taps: list[str]) -> tuple[Whitening, ...]:
+    def array(name: str) -> Any:
+        import io
+
+        return np.load(io.BytesIO(files[name]), allow_pickle=False)
+
+    return tuple(Whitening(array(f"whitening/{tap}/mean.npy"), array(f"whitening/{tap}/matrix.npy")) for tap in taps)
+
+
+def _read_history(files: Mapping[str, bytes]) -> CalibrationHistory | None:
+    prefix = "calibration/"
+    texts = {name.removeprefix(prefix): c.decode() for name, c in files.items() if name.startswith(prefix)}
+    return CalibrationHistory.from_texts(texts) if texts else None
+
+
+def _runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone, device: Device) -> Runtime:
+    if device == "cpu" or (device == "auto" and not cuda_present()):
+        return OpenVINORuntime(files.xml, files.weights)
+    try:
+        return _torch_runtime(files, manifest, entry)
+    except (ImportError, AnomalyError):
+        if device == "cuda":
+            raise
+        return OpenVINORuntime(files.xml, files.weights)
+
+
+def _torch_runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone) -> Runtime:
+    from anomaly.embedding.network import EmbeddingNetwork
+    from anomaly.embedding.torch_runtime import TorchRuntime
+    from anomaly.embedding.weights import load_weights
+
+    config = config_from_dict(dict(manifest["config"])).embedding
+    weights, digest = load_weights(entry, config.weights)
+    if digest != files.backbone_sha256:
+        raise TrainedModelCorruptError(
+            f"the weights of {entry.name} on this machine are not those it was trained with: use --device cpu",
+            path=config.weights or entry.origin,
+        )
+    return TorchRuntime(EmbeddingNetwork(entry, config, weights=weights, whitening=files.whitening))
+
+
+def _corrupt(root: Path, what: str) -> TrainedModelCorruptError:
+    return TrainedModelCorruptError(
+        f"the trained model in {root} is damaged: {what}; restore the folder from a copy or train again with --train",
+        path=root,
+    )

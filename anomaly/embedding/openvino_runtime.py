@@ -1,0 +1,119 @@
+"""The CPU runtime: the exported graph in OpenVINO. The only module that imports openvino."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomaly.errors import RuntimeUnavailableError
+from anomaly.types import Float32Array, UInt8Array
+
+_COMPILED_SHAPES = 4
+"""Graphs compiled for one image size are faster by a fifth; so many are kept before the oldest goes."""
+
+
+def cache_folder() -> Path:
+    """Where compiled graphs are kept between processes: ``$XDG_CACHE_HOME/goodparts``, else ``~/.cache/goodparts``."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "goodparts" / "openvino"
+
+
+class OpenVINORuntime:
+    """Runs an exported embedding network on the CPU in float32.
+
+    Parameters
+    ----------
+    xml, weights : bytes
+        The two files of the IR, as read (and verified) by the caller.
+    cache : bool
+        Keep compiled graphs in :func:`cache_folder`, keyed by OpenVINO on graph, version and processor.
+    """
+
+    def __init__(self, xml: bytes, weights: bytes, *, cache: bool = True) -> None:
+        ov = _import_openvino()
+        self._ov = ov
+        self._core = ov.Core()
+        self._properties: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if cache and _writable(cache_folder()):
+            self._properties["CACHE_DIR"] = str(cache_folder())
+        self._xml, self._weights = xml, weights
+        self._requests: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self.name = f"OpenVINO {ov.__version__.split('-')[0]} on the CPU"
+
+    def embed(self, images: UInt8Array) -> tuple[Float32Array, ...]:
+        """See :class:`anomaly.embedding.runtime.Runtime`."""
+        request = self._request(images.shape[1], images.shape[2])
+        rows: list[list[Float32Array]] = []
+        for image in images:
+            request.infer([np.ascontiguousarray(image[None])])
+            rows.append([np.array(tensor.data[0]) for tensor in request.output_tensors])
+        return tuple(np.stack(grids) for grids in zip(*rows, strict=True))
+
+    def _request(self, height: int, width: int) -> Any:
+        key = (height, width)
+        if key not in self._requests:
+            weights = self._ov.Tensor(np.frombuffer(self._weights, dtype=np.uint8).copy())
+            model = self._core.read_model(self._xml, weights)
+            model.reshape([1, height, width, 3])
+            compiled = self._core.compile_model(model, "CPU", self._properties)
+            self._requests[key] = compiled.create_infer_request()
+            if len(self._requests) > _COMPILED_SHAPES:
+                self._requests.popitem(last=False)
+        self._requests.move_to_end(key)
+        return self._requests[key]
+
+
+def _import_openvino() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"the CPU runtime needs openvino, which cannot be imported ({error}): pip install openvino"
+        ) from error
+    return openvino
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def export(network: Any) -> tuple[bytes, bytes]:
+    """Export an :class:`~anomaly.embedding.network.EmbeddingNetwork` to OpenVINO IR of any batch and image size.
+
+    The front end is called directly: ``openvino.convert_model`` would do the same and report its use over the network.
+
+    Returns
+    -------
+    xml, weights : bytes
+        The contents of the IR's ``.xml`` and ``.bin`` files.
+    """
+    import tempfile
+
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    ov = _import_openvino()
+    side = network.example_side
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the tracer warns of every Python number, all of them meant
+        example = torch.zeros(1, side, side, 3, dtype=torch.uint8)
+        decoder = TorchScriptPythonDecoder(network, example_input=(example,))
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
+    model.inputs[0].get_node().set_partial_shape(ov.PartialShape([-1, -1, -1, 3]))
+    model.inputs[0].get_node().set_element_type(ov.Type.u8)
+    model.validate_nodes_and_infer_types()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "embedding.xml"
+        ov.save_model(model, path, compress_to_fp16=False)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()

@@ -1,0 +1,37 @@
+"""What executes the embedding network, and the choice between the two that can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from anomaly.types import Float32Array, UInt8Array
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+
+class Runtime(Protocol):
+    """Executes the embedding network."""
+
+    name: str
+    """For people: what runs where."""
+
+    def embed(self, images: UInt8Array) -> tuple[Float32Array, ...]:
+        """Embed network pixels.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, (b, h, w, 3)
+            RGB; h and w multiples of the backbone's ``multiple``.
+
+        Returns
+        -------
+        tuple of ndarray of float32, (b, gh, gw, d)
+            One per tap. Row i depends on image i alone: images are run one by one.
+        """
+        ...
+
+
+def cuda_present() -> bool:
+    """Whether the machine has an NVIDIA driver; tells without importing torch, which takes over a second."""
+    return Path("/dev/nvidiactl").exists()

@@ -1,0 +1,143 @@
+"""Score labelled images with a detector and report on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from anomaly.calibration import Calibration, ScoredImage
+from anomaly.dataset import LabelledImage
+from anomaly.errors import ImageError, ImageUnreadableError
+from anomaly.evaluation.metrics import Undefined
+from anomaly.evaluation.report import EvaluationReport, FailedImage, add_pixel_metrics, evaluate_scores
+from anomaly.types import UNDAMAGED, BoolArray, Float32Array, Prediction
+
+
+class EvaluatedDetector(Protocol):
+    """What an evaluation needs of a detector."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that stands; None: not calibrated."""
+        ...
+
+    def predict(self, path: Path, /) -> Prediction:
+        """Return the verdict on one image file."""
+        ...
+
+
+def evaluate(
+    detector: EvaluatedDetector,
+    images: Iterable[LabelledImage],
+    *,
+    confidence: float = 0.95,
+    progress: Callable[[int], None] | None = None,
+) -> EvaluationReport:
+    """Predict every image and compare with the truth.
+
+    Parameters
+    ----------
+    detector : EvaluatedDetector
+    images : iterable of LabelledImage
+        None of them in the memory bank; whoever calls has checked.
+    confidence : float
+        Of every interval, in (0, 1).
+    progress : callable, optional
+        Called with the number of images done, after each.
+
+    Returns
+    -------
+    EvaluationReport
+        An image that cannot be read, or whose mask cannot, is listed under ``failed`` and counts nowhere.
+        Maps are only kept when some image has a mask; a damaged image without one is left out of the
+        pixel metrics.
+
+    Raises
+    ------
+    DatasetError
+        The confidence is impossible.
+    RuntimeUnavailableError
+        scipy, or anomalib where there are masks, is not installed.
+    """
+    images = tuple(images)
+    with_masks = any(image.mask is not None for image in images)
+    scored: list[ScoredImage] = []
+    failed: list[FailedImage] = []
+    maps: list[Float32Array] = []
+    masks: list[BoolArray | None] = []
+    for done, image in enumerate(images, start=1):
+        try:
+            prediction = detector.predict(image.path)
+            mask = None if image.mask is None else read_mask(image.mask)
+            scored_image = _scored(image, prediction.score)
+        except ImageError as error:
+            failed.append(FailedImage(name=image.name, error=str(error)))
+        else:
+            scored.append(scored_image)
+            if with_masks and (mask is not None or image.label == UNDAMAGED):
+                maps.append(prediction.anomaly_map)
+                masks.append(mask)
+        if progress is not None:
+            progress(done)
+    report = evaluate_scores(scored, detector.calibration, confidence=confidence)
+    report = dataclasses.replace(report, failed=tuple(failed))
+    if not with_masks:
+        return dataclasses.replace(report, pixels=Undefined("the data have no masks"))
+    return add_pixel_metrics(report, maps=maps, masks=masks)
+
+
+def read_mask(path: Path) -> BoolArray:
+    """Return the mask in a picture: True where it is not black.
+
+    Parameters
+    ----------
+    path : Path
+        A picture of any mode; its alpha channel does not count.
+
+    Returns
+    -------
+    ndarray of bool, (H, W)
+
+    Raises
+    ------
+    ImageUnreadableError
+        It cannot be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            bands = len(picture.getbands())
+            pixels = np.asarray(picture) != 0
+            alpha = picture.mode in ("LA", "RGBA", "PA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise ImageUnreadableError(
+            f"{path}: expected a mask picture, got {reason}; replace it or leave it out", path=path
+        ) from error
+    if pixels.ndim == 3:
+        pixels = pixels[:, :, : bands - 1 if alpha else bands].any(axis=2)
+    return np.ascontiguousarray(pixels, dtype=np.bool_)
+
+
+def _scored(image: LabelledImage, score: float) -> ScoredImage:
+    try:
+        with image.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ImageUnreadableError(
+            f"{image.path}: expected a readable file, got {error.strerror}; check it", path=image.path
+        ) from error
+    return ScoredImage(
+        name=image.name,
+        sha256=sha256,
+        label=image.label,
+        score=score,
+        part_type=image.part_type,
+        group=image.group,
+        defect=image.defect,
+    )

@@ -1,0 +1,6 @@
+"""Patch distances to anomaly map, image score and regions; NumPy and Pillow only."""
+
+from anomaly.scoring.anomaly_map import fuse_grids, image_score, to_pixels
+from anomaly.scoring.regions import find_regions, label_components
+
+__all__ = ["find_regions", "fuse_grids", "image_score", "label_components", "to_pixels"]

@@ -1,0 +1,137 @@
+"""What passes between the rooms: plain frozen records of numbers and names.
+
+Axis letters are the same everywhere: b batch, c channels, H W original pixels, h w network pixels,
+gh gw patch grid, p = gh * gw, n queries, m bank rows, d embedding size, k neighbours.
+Arrays are (row, column); boxes are (x, y, width, height) in original pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+Float32Array: TypeAlias = npt.NDArray[np.float32]
+Float64Array: TypeAlias = npt.NDArray[np.float64]
+Int64Array: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+Label: TypeAlias = Literal["undamaged", "damaged"]
+UNDAMAGED: Label = "undamaged"
+DAMAGED: Label = "damaged"
+
+Split: TypeAlias = Literal["bank", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected area of the anomaly map above the threshold, in original pixels.
+
+    Attributes
+    ----------
+    x, y, width, height : int
+        Bounding box.
+    area_px : int
+        Number of pixels of the area itself (at most ``width * height``).
+    peak : float
+        Largest value of the anomaly map inside.
+    peak_x, peak_y : int
+        Where that is.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area_px: int
+    peak: float
+    peak_x: int
+    peak_y: int
+
+
+@dataclass(frozen=True)
+class NearestPatch:
+    """The good patch in the memory bank that is nearest to one place of the image.
+
+    Attributes
+    ----------
+    image : str
+        Name of the bank image, as recorded in ``splits.csv``.
+    x, y : int
+        Centre of the patch in that image's original pixels.
+    distance : float
+        Euclidean distance in the embedding of the finest tap.
+    """
+
+    image: str
+    x: int
+    y: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class CaptureQuality:
+    """Measures of how the picture was taken; none of them is a verdict.
+
+    Attributes
+    ----------
+    width, height : int
+        Original pixels, after EXIF orientation.
+    brightness, contrast : float
+        Mean and standard deviation of the luma, in [0, 1].
+    sharpness : float
+        Variance of the Laplacian of the luma (in [0, 1] units); larger is sharper.
+    clipped_dark, clipped_bright : float
+        Share of pixels at the ends of the range, in [0, 1].
+    """
+
+    width: int
+    height: int
+    brightness: float
+    contrast: float
+    sharpness: float
+    clipped_dark: float
+    clipped_bright: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The verdict on one image.
+
+    Attributes
+    ----------
+    path : str
+        The image as the caller named it.
+    label : {"undamaged", "damaged"} or None
+        None when the detector is not calibrated.
+    score : float
+        Raw image score; larger is stranger. Never clamped or squashed.
+    threshold : float or None
+        ``score > threshold`` is damaged. None when the detector is not calibrated.
+    probability, probability_low, probability_high : float or None
+        Probability of damage with its interval; None where the calibration carries none.
+    anomaly_map : ndarray of float32, (H, W)
+        In original pixels, in the unit of the score.
+    regions : tuple of Region
+        Largest peak first.
+    nearest : tuple of NearestPatch
+        One for each region, in the same order; for an image without regions one, for the peak of the map.
+    quality : CaptureQuality
+    calibration_version : int or None
+    """
+
+    path: str
+    label: Label | None
+    score: float
+    threshold: float | None
+    anomaly_map: Float32Array = field(repr=False)
+    regions: tuple[Region, ...]
+    nearest: tuple[NearestPatch, ...]
+    quality: CaptureQuality
+    calibration_version: int | None
+    probability: float | None = None
+    probability_low: float | None = None
+    probability_high: float | None = None

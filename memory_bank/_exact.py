@@ -1,0 +1,58 @@
+"""Distances by difference, in float64: slow, simple, and right; the oracle of every other search."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
+
+# Differences held at a time, in numbers: 4 Mi float64 are 32 MiB.
+_BLOCK = 1 << 22
+
+
+def squared_distances(a: Float32Array, b: Float32Array) -> Float64Array:
+    """Squared Euclidean distances of rows to rows, pair by pair.
+
+    Parameters
+    ----------
+    a, b : ndarray of float32, (n, d)
+        Either may be a single vector, (d,).
+
+    Returns
+    -------
+    ndarray of float64, (n,)
+        Exactly 0 for equal rows; no cancellation.
+    """
+    difference = np.subtract(a, b, dtype=np.float64)
+    squared: Float64Array = np.einsum("nd,nd->n", difference, difference)
+    return squared
+
+
+class ExactIndex:
+    """Compares every query with every row. Plain NumPy.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, (m, d)
+    """
+
+    kind = "exact"
+
+    def __init__(self, vectors: Float32Array) -> None:
+        self._vectors = vectors
+
+    def search(self, queries: Float32Array, *, k: int) -> Neighbors:
+        """Find the k nearest rows of each query; see :class:`memory_bank.index.VectorIndex`."""
+        n, (m, d) = queries.shape[0], self._vectors.shape
+        distance = np.empty((n, k), np.float32)
+        index = np.empty((n, k), np.int64)
+        rows: Int64Array = np.arange(m)
+        step = max(1, _BLOCK // d)
+        for i, query in enumerate(queries):
+            squared = np.concatenate(
+                [squared_distances(self._vectors[at : at + step], query) for at in range(0, m, step)]
+            )
+            order = np.lexsort((rows, squared))[:k]
+            index[i] = order
+            distance[i] = np.sqrt(squared[order])
+        return Neighbors(distance=distance, index=index)

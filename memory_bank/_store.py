@@ -1,0 +1,146 @@
+"""A bank on disk: three ``.npy`` files and ``bank.json``, which says what they are.
+
+``bank.json`` holds ``version`` (of this format, first), ``index``, and for each of ``vectors.npy``,
+``groups.npy`` and ``tags.npy`` its ``dtype``, ``shape`` and ``sha256``. No pickle, no time, no path: equal
+banks are equal bytes. File names are fixed, none is taken from the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_bank._checks import check_vectors
+from memory_bank.errors import (
+    BankCorruptError,
+    BankFileError,
+    BankMissingError,
+    BankVersionError,
+    MemoryBankError,
+)
+from memory_bank.index import check_kind
+from memory_bank.types import Float32Array, Int64Array
+
+VERSION = 1
+MANIFEST = "bank.json"
+_DTYPES = {"vectors": "<f4", "groups": "<i8", "tags": "<i8"}
+
+
+def write(folder: Path, *, vectors: Float32Array, groups: Int64Array, tags: Int64Array, index: str) -> None:
+    """Write the files of a bank, the manifest last."""
+    arrays: dict[str, npt.NDArray[Any]] = {"vectors": vectors, "groups": groups, "tags": tags}
+    files: dict[str, dict[str, object]] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, dtype in _DTYPES.items():
+            buffer = io.BytesIO()
+            np.save(buffer, np.ascontiguousarray(arrays[name], dtype=dtype), allow_pickle=False)
+            content = buffer.getvalue()
+            files[f"{name}.npy"] = {
+                "dtype": dtype,
+                "shape": list(arrays[name].shape),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+            _put(folder / f"{name}.npy", content)
+        manifest = {"version": VERSION, "index": index, "files": files}
+        _put(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    except OSError as error:
+        raise BankFileError(
+            f"{folder}: expected a folder that can be written, got {_reason(error)}; choose another",
+            path=folder,
+        ) from error
+
+
+def read(folder: Path) -> tuple[Float32Array, Int64Array, Int64Array, str]:
+    """Return vectors, groups, tags and the kind of index of a saved bank, all verified."""
+    index, files = _read_manifest(folder)
+    vectors, groups, tags = (_read_array(folder / f"{name}.npy", files, _DTYPES[name]) for name in _DTYPES)
+    try:
+        check_kind(index)
+        check_vectors(vectors)
+    except MemoryBankError as error:
+        raise _corrupt(folder, str(error)) from error
+    rows = vectors.shape[0]
+    if groups.shape != (rows,) or tags.ndim != 2 or tags.shape[0] != rows:
+        raise _corrupt(folder, f"{rows} vectors, groups {groups.shape}, tags {tags.shape}")
+    return vectors, groups, tags, index
+
+
+def _read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Return ``index`` and ``files`` of the manifest."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BankMissingError(
+            f"{folder}: expected a saved memory bank, got no {MANIFEST}; save one there first",
+            path=folder,
+        ) from error
+    except OSError as error:
+        raise _corrupt(path, _reason(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise _corrupt(path, "no JSON") from error
+    version = manifest.get("version") if isinstance(manifest, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise _corrupt(path, "no format version")
+    if version > VERSION:
+        raise BankVersionError(
+            f"{folder}: expected format version {VERSION} or older, got {version}; update this program",
+            path=folder,
+        )
+    index, files = manifest.get("index"), manifest.get("files")
+    if not isinstance(index, str) or not isinstance(files, dict):
+        raise _corrupt(path, "no index or no files")
+    return index, files
+
+
+def _read_array(path: Path, files: dict[str, Any], dtype: str) -> npt.NDArray[Any]:
+    """Return the array in ``path``, when it is the one the manifest describes."""
+    entry = files.get(path.name)
+    if not isinstance(entry, dict):
+        raise _corrupt(path, f"no entry in {MANIFEST}")
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+            raise _corrupt(path, "other bytes than were written")
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except OSError as error:
+        raise _corrupt(path, _reason(error)) from error
+    except (ValueError, EOFError, MemoryError) as error:
+        raise _corrupt(path, "no array") from error
+    if not isinstance(array, np.ndarray):
+        raise _corrupt(path, "no array")
+    said = (entry.get("dtype"), entry.get("shape"))
+    if said != (dtype, list(array.shape)) or array.dtype != np.dtype(dtype):
+        raise _corrupt(path, f"{array.dtype} of shape {array.shape}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write ``content`` beside ``path`` and rename, so that the file is never half there."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _corrupt(path: Path, came: str) -> BankCorruptError:
+    """Return the error for a file that is not what was written."""
+    return BankCorruptError(
+        f"{path}: expected the file as it was saved, got {came}; restore it or build the bank again",
+        path=path,
+    )
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system says, without the path."""
+    return error.strerror or type(error).__name__

@@ -1,0 +1,200 @@
+"""Greedy k-centre: a few rows such that every other row is close to one of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memory_bank._checks import check_count, check_groups, check_tags, check_vectors
+from memory_bank._greedy import Picks, memory_needed
+from memory_bank.bank import MemoryBank
+from memory_bank.errors import BudgetTooSmallError, EmptyBankError
+from memory_bank.types import Coreset, Float32Array, Int64Array
+
+
+def select_coreset(vectors: Float32Array, size: int, *, seed: int) -> Coreset:
+    """Choose rows by greedy k-centre over all rows in full dimension.
+
+    The first pick is drawn from the seed; each further pick is the row that is farthest from all
+    picks so far, of equals the one with the smallest number. Equal rows are told apart only when
+    nothing else is left; then the smallest numbers not yet picked fill up the coreset.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, (n, d)
+    size : int
+        Rows to choose, at least 1; when ``n`` or more, all rows are chosen.
+    seed : int
+        Decides the first pick, and with it all others.
+
+    Returns
+    -------
+    Coreset
+        ``min(size, n)`` picks with the covering radius after each.
+
+    Raises
+    ------
+    VectorsError
+        Not float32, not two axes, or not finite.
+    EmptyBankError
+        No row.
+    ArgumentError
+        ``size`` or ``seed`` is no whole number, or too small.
+
+    Notes
+    -----
+    Gonzalez, Clustering to minimize the maximum intercluster distance, Theoretical Computer Science 38
+    (1985) 293-306, https://doi.org/10.1016/0304-3975(85)90224-5: the radius is at most twice the best
+    possible. Used on patch features by Roth et al., PatchCore, https://arxiv.org/abs/2106.08265,
+    algorithm 1; unlike there nothing is projected to fewer dimensions, and the first pick counts.
+
+    The picks are those of the plain algorithm, in less time (:mod:`memory_bank._greedy`): all that decides
+    is measured by difference in float64, so neither the BLAS nor its threads have a say. Needs up to
+    twice the memory of ``vectors`` besides them.
+    """
+    vectors = check_vectors(vectors)
+    size = check_count("size", size, least=1)
+    seed = check_count("seed", seed, least=0)
+    n = vectors.shape[0]
+    picks = Picks(vectors, min(size, n))
+    picks.take(int(np.random.default_rng(seed).integers(n)))
+    picks.finish()
+    return Coreset(index=picks.index, radius=np.sqrt(picks.radius2))
+
+
+class CoresetBuilder:
+    """Builds a memory bank from more rows than fit in memory, batch by batch.
+
+    Rows are collected until the memory budget is full; then a coreset of them takes their place and
+    collecting goes on. When all rows fit, the result is exactly that of :func:`select_coreset` over all of
+    them. In either case it does not depend on how the rows were cut into batches, only on their order.
+
+    Parameters
+    ----------
+    size : int
+        Rows of the bank, at least 1; fewer when fewer rows are added.
+    seed : int
+        Passed to :func:`select_coreset`.
+    memory_mb : int
+        MiB for the collected rows and for selecting among them.
+
+    Raises
+    ------
+    ArgumentError
+        An argument is no whole number, or too small.
+
+    Notes
+    -----
+    A full buffer is reduced to twice ``size`` rows where there is room: coresets of coresets lose little,
+    and less when the inner ones are larger (composable coresets; Aghamolaei and Ghodsi,
+    https://arxiv.org/abs/1903.12314). What they can lose is counted in :attr:`covering_radius`.
+    """
+
+    def __init__(self, size: int, *, seed: int, memory_mb: int = 2048) -> None:
+        self._size = check_count("size", size, least=1)
+        self._seed = check_count("seed", seed, least=0)
+        self._memory_mb = check_count("memory_mb", memory_mb, least=1)
+        self._vectors: Float32Array = np.empty((0, 0), np.float32)
+        self._groups: Int64Array = np.empty(0, np.int64)
+        self._tags: Int64Array = np.empty((0, 0), np.int64)
+        self._held = 0
+        self._rows_seen = 0
+        self._lost = 0.0
+        self._covering_radius: float | None = None
+
+    @property
+    def rows_seen(self) -> int:
+        """Rows added so far."""
+        return self._rows_seen
+
+    @property
+    def covering_radius(self) -> float | None:
+        """Largest Euclidean distance from any row added to its nearest row of the bank last built.
+
+        Exact when all rows fitted; otherwise an upper bound. None before the first build.
+        """
+        return self._covering_radius
+
+    def add(self, vectors: Float32Array, group: int | Int64Array, tags: Int64Array) -> None:
+        """Take in a batch.
+
+        Parameters
+        ----------
+        vectors : ndarray of float32, (n, d)
+        group : int or ndarray of int64, (n,)
+            One for all rows, or one each.
+        tags : ndarray of int64, (n, t)
+
+        Raises
+        ------
+        VectorsError
+            An array has the wrong dtype or shape, or is not finite; the batch is left out entirely.
+        BudgetTooSmallError
+            The memory budget holds fewer than twice ``size`` rows of this width.
+        """
+        first = self._vectors.shape[1] == 0
+        vectors = check_vectors(vectors, dim=None if first else self._vectors.shape[1])
+        rows = vectors.shape[0]
+        groups = check_groups(group, rows=rows)
+        tags = check_tags(tags, rows=rows, width=None if first else self._tags.shape[1])
+        if first:
+            self._allocate(vectors.shape[1], tags.shape[1])
+        done = 0
+        while done < rows:
+            if self._held == self._groups.size:
+                self._reduce()
+            taken = min(rows - done, self._groups.size - self._held)
+            into, some = slice(self._held, self._held + taken), slice(done, done + taken)
+            self._vectors[into], self._groups[into], self._tags[into] = (
+                vectors[some],
+                groups[some],
+                tags[some],
+            )
+            self._held += taken
+            done += taken
+        self._rows_seen += rows
+
+    def build(self, *, index: str = "faiss-flat") -> MemoryBank:
+        """Build the memory bank of all rows added so far; more may be added afterwards.
+
+        Its rows are in the order they were picked, so its first j rows are the coreset of size j.
+
+        Raises
+        ------
+        EmptyBankError
+            Nothing was added.
+        UnknownIndexError
+            No index of that name.
+        """
+        if self._held == 0:
+            raise EmptyBankError("coreset: expected rows, got none; add some first", available=0, needed=1)
+        coreset = select_coreset(self._vectors[: self._held], self._size, seed=self._seed)
+        rows = coreset.index
+        bank = MemoryBank(self._vectors[rows], self._groups[rows], self._tags[rows], index=index)
+        self._covering_radius = float(coreset.radius[-1]) + self._lost
+        return bank
+
+    def _allocate(self, dim: int, width: int) -> None:
+        """Make room for as many rows as the budget holds; the system hands out memory as it is filled."""
+        per_row, beside = memory_needed(dim)
+        per_row += 8 + 8 * width
+        capacity = ((self._memory_mb << 20) - beside) // per_row
+        if capacity < 2 * self._size:
+            needed_mb = -(-(2 * self._size * per_row + beside) // (1 << 20))
+            raise BudgetTooSmallError(
+                f"memory_mb: a coreset of {self._size} rows of size {dim} needs at least {needed_mb} MiB, "
+                f"got {self._memory_mb}; raise the budget or choose a smaller coreset",
+                needed_mb=needed_mb,
+            )
+        self._vectors = np.empty((capacity, dim), np.float32)
+        self._groups = np.empty(capacity, np.int64)
+        self._tags = np.empty((capacity, width), np.int64)
+
+    def _reduce(self) -> None:
+        """Put a coreset in the place of the collected rows, in their order."""
+        keep = min(2 * self._size, self._held // 2)
+        coreset = select_coreset(self._vectors[: self._held], keep, seed=self._seed)
+        rows = np.sort(coreset.index)
+        for held in (self._vectors, self._groups, self._tags):
+            held[:keep] = held[rows]
+        self._held = keep
+        self._lost += float(coreset.radius[-1])

@@ -1,0 +1,109 @@
+"""Evaluating a detector on files: one bad file stops nothing, and masks meet maps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomaly.calibration import calibrate
+from anomaly.dataset import LabelledImage
+from anomaly.errors import ImageUnreadableError
+from anomaly.evaluation import PixelReport, Undefined, evaluate, read_mask
+from anomaly.types import CaptureQuality, Prediction
+
+
+class Brightness:
+    """Scores an image by its brightest pixel; the map is the picture."""
+
+    calibration = calibrate([10.0], [200.0])
+
+    def predict(self, path: Path, /) -> Prediction:
+        try:
+            with Image.open(path) as picture:
+                pixels = np.asarray(picture, dtype=np.float32)
+        except OSError as error:
+            raise ImageUnreadableError(f"{path.name}: no image", path=path) from error
+        score = float(pixels.max())
+        return Prediction(
+            path=str(path),
+            label=self.calibration.label(score),
+            score=score,
+            threshold=self.calibration.threshold,
+            anomaly_map=pixels,
+            regions=(),
+            nearest=(),
+            quality=CaptureQuality(8, 6, 0.5, 0.1, 1.0, 0.0, 0.0),
+            calibration_version=1,
+        )
+
+
+def write(path, value, box=None):
+    pixels = np.full((6, 8), 10, dtype=np.uint8)
+    if box is not None:
+        pixels[box] = value
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def images(tmp_path):
+    spot = (slice(1, 3), slice(2, 5))
+    mask = np.zeros((6, 8), dtype=np.uint8)
+    mask[spot] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    return [
+        LabelledImage(write(tmp_path / "a.png", 0), "a", "undamaged"),
+        LabelledImage(write(tmp_path / "b.png", 240, spot), "b", "damaged", mask=tmp_path / "mask.png"),
+        LabelledImage(write(tmp_path / "c.png", 250, (0, 0)), "c", "damaged"),
+        LabelledImage(tmp_path / "broken.png", "d", "damaged"),
+    ]
+
+
+def test_a_bad_file_is_listed_and_counted_nowhere(images):
+    done = []
+    report = evaluate(Brightness(), [images[0], images[3], images[2]], progress=done.append)
+    assert (report.overall.n_undamaged, report.overall.n_damaged) == (1, 1)
+    assert [(image.name, "no image" in image.error) for image in report.failed] == [("d", True)]
+    assert any(line.startswith("not scored: d") for line in report.lines())
+    assert done == [1, 2, 3]
+    assert report.pixels == Undefined("the data have no masks")
+
+
+def test_pixels_are_compared_where_masks_exist(images):
+    report = evaluate(Brightness(), images)
+    assert report.overall.n_damaged == 2
+    assert isinstance(report.pixels, PixelReport)
+    assert (report.pixels.n_images, report.pixels.n_masks) == (2, 1)  # c has no mask and is left out
+    assert report.pixels.auroc == pytest.approx(1.0)
+    assert report.pixels.aupro == pytest.approx(1.0)
+
+
+def test_an_unreadable_mask_is_named(images, tmp_path):
+    bad = LabelledImage(images[2].path, "e", "damaged", mask=tmp_path / "broken.png")
+    report = evaluate(Brightness(), [images[0], images[1], bad])
+    assert [image.name for image in report.failed] == ["e"]
+    assert "broken.png" in report.failed[0].error
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
+def test_masks_of_every_mode(mode, tmp_path):
+    expected = np.zeros((3, 4), dtype=bool)
+    expected[1, 2] = True
+    picture = Image.fromarray(expected.astype(np.uint8) * 255)
+    if mode == "I;16":
+        picture = Image.fromarray(expected.astype(np.uint16) * 256)
+    elif mode == "P":
+        picture = Image.fromarray(expected.astype(np.uint8))
+        picture.putpalette([0, 0, 0, 255, 0, 0])
+    else:
+        picture = picture.convert(mode)
+    path = tmp_path / "mask.png"
+    picture.save(path)
+    assert np.array_equal(read_mask(path), expected)
+
+
+def test_a_missing_mask_is_a_named_error(tmp_path):
+    with pytest.raises(ImageUnreadableError):
+        read_mask(tmp_path / "none.png")

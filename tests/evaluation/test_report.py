@@ -1,0 +1,88 @@
+"""Counts first, rates with intervals, slices, and nothing silently 0."""
+
+import hashlib
+import json
+
+import numpy as np
+
+from anomaly.calibration import ScoredImage, calibrate
+from anomaly.evaluation import Interval, Rate, Undefined, add_pixel_metrics, evaluate_scores
+
+
+def scored(name, label, score, **more):
+    return ScoredImage(name, hashlib.sha256(name.encode()).hexdigest(), label, score, **more)
+
+
+IMAGES = [
+    scored("g1", "undamaged", 1.0, part_type="gear"),
+    scored("g2", "undamaged", 2.6, part_type="gear"),
+    scored("g3", "damaged", 4.0, part_type="gear", defect="dent"),
+    scored("s1", "undamaged", 1.2, part_type="spring"),
+    scored("s2", "damaged", 2.0, part_type="spring", defect="crack"),
+    scored("s3", "damaged", 5.0, part_type="spring", defect="crack"),
+]
+CALIBRATION = calibrate([1.0, 1.1], [3.9, 4.0])
+
+
+def test_counts_come_first():
+    report = evaluate_scores(IMAGES, CALIBRATION)
+    overall = report.overall
+    assert isinstance(overall.miss_rate, Rate)
+    assert isinstance(overall.false_alarm_rate, Rate)
+    assert isinstance(overall.accuracy, Rate)
+    assert (overall.miss_rate.count, overall.miss_rate.n) == (1, 3)
+    assert (overall.false_alarm_rate.count, overall.false_alarm_rate.n) == (1, 3)
+    assert (overall.accuracy.count, overall.accuracy.n) == (4, 6)
+    assert report.lines()[0] == "1 of 3 damaged missed, 1 of 3 undamaged flagged"
+    assert report.lines()[1].startswith("miss rate 33.3 % (0.8-90.6 %)")
+
+
+def test_slices_by_part_type_and_damage():
+    report = evaluate_scores(IMAGES, CALIBRATION)
+    assert [part.name for part in report.by_part_type] == ["gear", "spring"]
+    assert [(part.n_undamaged, part.n_damaged) for part in report.by_part_type] == [(2, 1), (1, 2)]
+    crack, dent = report.by_defect
+    assert (crack.name, crack.n_undamaged, crack.n_damaged) == ("crack", 3, 2)
+    assert isinstance(dent.auroc, Interval)
+    assert dent.auroc.value == 1.0
+    assert "damage crack: 1 of 2 damaged missed, 1 of 3 undamaged flagged" in report.lines()
+
+
+def test_without_calibration_rates_are_undefined_and_areas_are_not():
+    report = evaluate_scores(IMAGES, None)
+    assert isinstance(report.overall.miss_rate, Undefined)
+    assert isinstance(report.overall.auroc, Interval)
+    assert report.threshold is None
+    assert "not calibrated" in report.lines()[0]
+
+
+def test_one_class_leaves_the_other_rate_undefined():
+    report = evaluate_scores([image for image in IMAGES if image.label == "undamaged"], CALIBRATION)
+    assert isinstance(report.overall.false_alarm_rate, Rate)
+    assert isinstance(report.overall.miss_rate, Undefined)
+    assert report.lines()[0] == "no damaged image, 1 of 3 undamaged flagged"
+    assert "miss rate undefined: there is no damaged image" in report.lines()
+    assert "image AUROC undefined: there is no damaged image" in report.lines()
+
+
+def test_no_image_at_all():
+    report = evaluate_scores([], CALIBRATION)
+    assert isinstance(report.overall.accuracy, Undefined)
+    assert isinstance(report.overall.auroc, Undefined)
+
+
+def test_to_dict_is_json_with_reasons():
+    found = json.loads(json.dumps(evaluate_scores(IMAGES[:2], CALIBRATION).to_dict(), allow_nan=False))
+    assert found["overall"]["auroc"] == {"undefined": "there is no damaged image"}
+    assert found["overall"]["false_alarm_rate"]["count"] == 1
+    assert found["pixels"] == {"undefined": "no masks were given"}
+    assert found["by_part_type"][0]["name"] == "gear"
+
+
+def test_masks_that_mark_nothing_or_everything_are_undefined():
+    report = evaluate_scores(IMAGES, CALIBRATION)
+    flat = np.ones((2, 2), dtype=np.float32)
+    for masks in ([None], [np.zeros((2, 2), dtype=bool)], [np.ones((2, 2), dtype=bool)]):
+        pixels = add_pixel_metrics(report, maps=[flat], masks=masks).pixels
+        assert isinstance(pixels, Undefined)
+        assert "pixel" in pixels.reason

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from anomaly.errors import ConfigError, ImageError
+from anomaly.imaging import BankPicture, measure_quality, render_heatmap
+from anomaly.imaging._colours import VERMILLION, colour_table, colourise, cover, draw_contour, ticks
+from anomaly.imaging._comparison import field_of_view
+from anomaly.imaging._lettering import drawable, fit, font
+from anomaly.imaging.heatmap import _panels, _scene
+from anomaly.scoring import find_regions
+from anomaly.types import Float32Array, NearestPatch, Prediction, Region, UInt8Array
+
+WIDTH = 1448
+
+
+def scene(
+    height: int = 120,
+    width: int = 160,
+    *,
+    spots: tuple[tuple[int, int, float], ...] = (),
+    threshold: float | None = 1.2,
+    path: str = "part.png",
+) -> tuple[UInt8Array, Prediction]:
+    """Grey picture and a prediction with square spots (x, y, value) of the map."""
+    image = np.full((height, width, 3), 128, dtype=np.uint8)
+    anomaly_map = np.full((height, width), 0.5, dtype=np.float32)
+    for x, y, value in spots:
+        anomaly_map[y : y + 10, x : x + 10] = value
+    regions = () if threshold is None else find_regions(anomaly_map, threshold)
+    prediction = Prediction(
+        path=path,
+        label=None if threshold is None else "damaged" if regions else "undamaged",
+        score=float(anomaly_map.max()),
+        threshold=threshold,
+        anomaly_map=anomaly_map,
+        regions=regions,
+        nearest=tuple(NearestPatch("good.png", 1, 1, 0.7) for _ in range(max(1, len(regions)))),
+        quality=measure_quality(image),
+        calibration_version=None if threshold is None else 1,
+    )
+    return image, prediction
+
+
+def bank(colour: tuple[int, int, int] = (20, 160, 40)) -> dict[str, BankPicture]:
+    return {"good.png": BankPicture(np.full((30, 40, 3), colour, dtype=np.uint8), width=160, height=120)}
+
+
+def count(picture: UInt8Array, colour: tuple[int, int, int]) -> int:
+    return int((picture == colour).all(axis=-1).sum())
+
+
+SPOTS = tuple((20 * i, 15 * i, 1.5 + 0.1 * i) for i in range(6))
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (1, 5000), (5000, 1), (7, 3), (64, 64), (46, 113), (460, 1130), (900, 300)]
+)
+@pytest.mark.parametrize("threshold", [None, 0.1, 1.2, 99.0])
+def test_every_size_gives_a_picture(height: int, width: int, threshold: float | None) -> None:
+    image, prediction = scene(height, width, spots=((0, 0, 2.0),), threshold=threshold)
+    picture = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    assert picture.dtype == np.uint8
+    assert picture.shape[1:] == (WIDTH, 3)
+    assert 400 < picture.shape[0] < 1400
+
+
+def test_regions_are_outlined_only_where_there_are_some() -> None:
+    image, prediction = scene(spots=SPOTS[:2])
+    with_regions = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    image, prediction = scene()
+    without = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    assert count(with_regions, VERMILLION) > 1000
+    assert count(without, VERMILLION) == 0
+
+
+def test_one_pixel_region_of_a_large_image_is_visible() -> None:
+    image, prediction = scene(1500, 1500)
+    prediction.anomaly_map[700, 700] = 3.0
+    regions = find_regions(prediction.anomaly_map, 1.2)
+    prediction = dataclasses.replace(prediction, regions=regions, label="damaged")
+    panels = np.asarray(_panels(_scene(image, prediction, 2.0)))
+    assert count(panels[:, :602], VERMILLION) > 50
+    assert count(panels[30:, 626:1228], (255, 255, 255)) > 0, "contour on the map"
+
+
+def test_nearest_good_patch_is_shown_at_its_place() -> None:
+    image, prediction = scene(spots=SPOTS[:1])
+    thumbnail = np.zeros((30, 40, 3), dtype=np.uint8)
+    thumbnail[:, 20:] = (10, 200, 30)  # the right half of the original
+    good = {"good.png": BankPicture(thumbnail, width=160, height=120)}
+    for x, green in ((20, False), (140, True)):
+        nearest = (NearestPatch("good.png", x, 60, 0.7),)
+        shown = render_heatmap(
+            image, dataclasses.replace(prediction, nearest=nearest), scale_max=2.0, nearest_images=good
+        )
+        assert (count(shown, (10, 200, 30)) > 10_000) is green
+
+
+def test_bank_picture_that_was_not_kept() -> None:
+    image, prediction = scene(spots=SPOTS[:1])
+    without = render_heatmap(image, prediction, scale_max=2.0, nearest_images={})
+    with_picture = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    assert without.shape == with_picture.shape
+    assert count(without, (20, 160, 40)) == 0
+    assert count(with_picture, (20, 160, 40)) > 10_000
+
+
+def test_same_value_has_the_same_colour_on_every_image() -> None:
+    """The trap: a heatmap scaled per image makes good parts glow."""
+    quiet = np.asarray(_panels(_scene(*scene(), 2.0)))
+    loud = np.asarray(_panels(_scene(*scene(spots=((0, 0, 50.0),)), 2.0)))
+    y, x = 300, 626 + 550  # far away from the spot
+    np.testing.assert_array_equal(quiet[y, x], loud[y, x])
+
+
+def test_inputs_are_left_alone_and_the_picture_is_reproducible() -> None:
+    image, prediction = scene(spots=SPOTS)
+    before = image.copy(), prediction.anomaly_map.copy()
+    first = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    second = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(before[0], image)
+    np.testing.assert_array_equal(before[1], prediction.anomaly_map)
+
+
+def test_title_replaces_the_file_name() -> None:
+    image, prediction = scene(path="some/folder/part.png")
+    named = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    same = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank(), title="part.png")
+    other = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank(), title="line 3")
+    np.testing.assert_array_equal(named, same)
+    assert (named != other).any()
+
+
+def test_probability_and_hostile_names_do_not_break_the_header() -> None:
+    image, prediction = scene(path="x" * 500 + "\n零件\x1b.png")
+    prediction = dataclasses.replace(prediction, probability=0.9, probability_low=0.8, probability_high=0.95)
+    assert render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank()).shape[1] == WIDTH
+
+
+def test_many_regions() -> None:
+    spots = tuple((x, y, 2.0 + 0.001 * x + 0.01 * y) for x in range(0, 300, 15) for y in range(0, 200, 15))
+    image, prediction = scene(200, 300, spots=spots)
+    assert len(prediction.regions) > 200
+    assert render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank()).shape[1] == WIDTH
+
+
+@pytest.mark.parametrize("scale_max", [0.0, -1.0, math.nan, math.inf])
+def test_impossible_scale(scale_max: float) -> None:
+    with pytest.raises(ConfigError, match="colour scale"):
+        render_heatmap(*scene(), scale_max=scale_max, nearest_images={})
+
+
+def test_map_of_another_image() -> None:
+    image, prediction = scene()
+    with pytest.raises(ImageError, match="predict this image again"):
+        render_heatmap(image[:-1], prediction, scale_max=2.0, nearest_images={})
+
+
+# ------------------------------------------------------------------------------------ colours and lettering
+
+
+def test_colour_table_gets_steadily_brighter() -> None:
+    luma = colour_table() @ np.array([0.2126, 0.7152, 0.0722])
+    assert colour_table().shape == (256, 3)
+    assert (np.diff(luma) > -0.5).all()
+    assert luma[0] < 1 < 240 < luma[-1]
+
+
+def test_values_beyond_the_scale_take_its_last_colour() -> None:
+    values: Float32Array = np.array([[-1.0, 0.0, 2.0, 2.5, 1e30]], dtype=np.float32)
+    first, zero, end, beyond, far = colourise(values, 2.0, np.full((1, 5), 128, dtype=np.uint8))[0].tolist()
+    assert first == zero
+    assert end == beyond == far
+    assert zero != end
+
+
+def test_cover_loses_no_pixel() -> None:
+    mask = np.zeros((1000, 1000), dtype=bool)
+    mask[333, 777] = True
+    assert cover(mask, 100, 100).sum() >= 1
+    assert not cover(np.zeros((1000, 1000), dtype=bool), 100, 100).any()
+
+
+def test_contour_by_hand() -> None:
+    mask = np.zeros((9, 9), dtype=bool)
+    mask[1:8, 1:8] = True
+    drawn = draw_contour(np.full((9, 9, 3), 90, dtype=np.uint8), mask, (255, 255, 255))
+    assert drawn[4, 4].tolist() == [90, 90, 90], "inside"
+    assert drawn[1, 4].tolist() == drawn[2, 4].tolist() == [255, 255, 255], "line of two pixels"
+    assert drawn[0, 4].tolist() == [30, 30, 30], "dark hairline"
+    assert drawn[0, 0].tolist() == [90, 90, 90], "outside"
+
+
+@pytest.mark.parametrize(
+    ("scale_max", "expected"),
+    [(2.4, [0, 0.5, 1, 1.5, 2]), (1.0, [0, 0.2, 0.4, 0.6, 0.8]), (0.05, [0, 0.01, 0.02, 0.03, 0.04])],
+)
+def test_ticks(scale_max: float, expected: list[float]) -> None:
+    assert ticks(scale_max, 5) == pytest.approx(expected)
+
+
+def test_lettering() -> None:
+    assert drawable("part 1.png") == "part 1.png"
+    assert drawable("naïve é") == "naive e"
+    assert drawable("零\n") == "\\u96f6\\n"
+    short = fit("a" * 300 + "_017.png", size=16, width=200)
+    assert font(16).getlength(short) <= 200
+    assert short.endswith("_017.png")
+    assert "…" in short
+    assert fit("short", size=16, width=200) == "short"
+
+
+def test_field_of_view_holds_the_region_but_not_the_image() -> None:
+    region = Region(x=0, y=0, width=100, height=40, area_px=10, peak=1.0, peak_x=0, peak_y=0)
+    assert field_of_view(region, 1000, 1000) == 160
+    assert field_of_view(None, 1000, 1000) == 160
+    assert field_of_view(dataclasses.replace(region, width=900), 1000, 1000) == 600
+    assert field_of_view(None, 1, 1) == 1
+    assert field_of_view(None, 30, 40) == 40
