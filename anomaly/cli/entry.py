@@ -35,14 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else DONE
     except KeyboardInterrupt:
-        say("interrupted; nothing that was there before has changed")
+        say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         drop_stdout()
         return READER_GONE
-    except AnomalyError as error:
-        return _failed(error)
-    except OSError as error:
+    except (AnomalyError, OSError) as error:
         return _failed(error)
     except Exception as error:
         from memory_bank import MemoryBankError

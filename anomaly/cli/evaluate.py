@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from anomaly.calibration import Calibration
-from anomaly.cli.labelled import CheckedImage, read_labelled, recorded_split
+from anomaly.cli.labelled import CheckedImage, read_labelled
 from anomaly.cli.output import CsvFile, emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -16,7 +16,7 @@ from anomaly.detector import Detector, load_detector
 from anomaly.errors import DatasetError, ImageError
 from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
-from anomaly.types import Prediction, Split
+from anomaly.types import Prediction
 
 _TRUTH = ("truth", "part_type", "group", "defect")
 
@@ -33,9 +33,7 @@ def run(arguments: Arguments) -> int:
     detector = load_detector(arguments.model, device=arguments.device)
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
-        checked = read_labelled(detector, Path(arguments.data), progress)
-        if arguments.split is not None:
-            checked = _of_split(detector, checked, arguments.split)
+        checked = read_labelled(detector, Path(arguments.data), progress, split=arguments.split)
         _say_overlap(detector, checked, progress)
         images = tuple(image.labelled for image in checked)
         table = None
@@ -87,17 +85,6 @@ class _Recorder:
             image = self._truth[path]
             truth = {"truth": image.label, **{name: getattr(image, name) for name in _TRUTH[1:]}}
             self._table.write({**csv_row(row), **truth})
-
-
-def _of_split(detector: Detector, images: tuple[CheckedImage, ...], split: Split) -> tuple[CheckedImage, ...]:
-    members = recorded_split(detector, split)
-    chosen = tuple(image for image in images if image.sha256 in members)
-    if not chosen:
-        raise DatasetError(
-            f"none of the {len(images)} images is in the {split} split of this trained model ({len(members)} images): "
-            "name the folder that it was trained on, or leave --split out"
-        )
-    return chosen
 
 
 def _say_overlap(detector: Detector, images: tuple[CheckedImage, ...], progress: Reporter) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from anomaly.cli.progress import Reporter
 from anomaly.dataset import LabelledImage, find_duplicates, read_dataset, refuse_bank_images
 from anomaly.detector import Detector
+from anomaly.errors import DatasetError
 from anomaly.imaging.names import printable_name
 from anomaly.types import Split
 
@@ -30,15 +31,18 @@ class CheckedImage:
     error: str
 
 
-def read_labelled(detector: Detector, folder: Path, progress: Reporter) -> tuple[CheckedImage, ...]:
+def read_labelled(
+    detector: Detector, folder: Path, progress: Reporter, *, split: Split | None = None
+) -> tuple[CheckedImage, ...]:
     """Read labelled images and refuse those that the detector has learnt from.
 
-    Copies of one picture count once; that some were left out is said.
+    Copies of one picture count once; that some were left out is said. With a split only the images count that
+    training put there, known by their content.
 
     Raises
     ------
     DatasetError
-        As :func:`anomaly.dataset.read_dataset`.
+        As :func:`anomaly.dataset.read_dataset`, or none of the images is in the split.
     LabelConflictError
         The same picture carries two labels.
     LeakError
@@ -54,17 +58,31 @@ def read_labelled(detector: Detector, folder: Path, progress: Reporter) -> tuple
         near=False,
         progress=lambda done, total: progress("checking images", done, total),
     )
-    refuse_bank_images(report.sha256.items(), [(image.name, image.sha256) for image in detector.bank_images])
     copies = {name for cluster in report.exact for name in cluster.names[1:]}
     if copies:
         progress.remark(f"exact copies left out: {len(copies)}")
-    return tuple(
+    found = tuple(
         CheckedImage(image, report.sha256.get(image.name, ""), report.unreadable.get(image.name, ""))
         for image in dataset.images
         if image.name not in copies
     )
+    if split is not None:
+        return _of_split(detector, found, split)
+    refuse_bank_images(report.sha256.items(), [(image.name, image.sha256) for image in detector.bank_images])
+    return found
 
 
 def recorded_split(detector: Detector, split: Split) -> frozenset[str]:
     """Return the sha256 of every image that training put into a split."""
     return frozenset(entry.sha256 for entry in detector.provenance.splits if entry.split == split)
+
+
+def _of_split(detector: Detector, images: tuple[CheckedImage, ...], split: Split) -> tuple[CheckedImage, ...]:
+    members = recorded_split(detector, split)
+    chosen = tuple(image for image in images if image.sha256 in members)
+    if not chosen:
+        raise DatasetError(
+            f"none of the {len(images)} images is in the {split} split of this trained model ({len(members)} images): "
+            "name the folder that it was trained on, or leave --split out"
+        )
+    return chosen

@@ -112,7 +112,8 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
 
 
-def _named(text: str) -> str:
+def named(text: str) -> str:
+    """Refuse the empty name: an unset variable of the shell must not stand for this folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected a name, got an empty text")
     return text
@@ -131,7 +132,7 @@ def _setting(text: str) -> tuple[str, object]:
     return name, table["value"] if len(table) == 1 else value
 
 
-_MODEL = Option("--model", f"folder of the trained model (default: {DEFAULT_MODEL})", "DIR", _named)
+_MODEL = Option("--model", f"folder of the trained model (default: {DEFAULT_MODEL})", "DIR", named)
 _DEVICE = Option(
     "--device",
     "what runs the embedding network; auto takes CUDA where the machine has it (default: auto)",
@@ -140,8 +141,8 @@ _DEVICE = Option(
 )
 _QUIET = Option("--quiet", "no progress and no remarks on stderr; errors are still printed")
 _JSON = Option("--json", "print JSON, one object per line")
-_DATA = Option("--data", "folder of images", "DIR", _named)
-_CSV = Option("--csv", "also write the rows to FILE; it appears when all are done, or not at all", "FILE", _named)
+_DATA = Option("--data", "folder of images", "DIR", named)
+_CSV = Option("--csv", "also write the rows to FILE; it appears when all are done, or not at all", "FILE", named)
 
 TRAIN = Verb(
     "--train",
@@ -152,7 +153,7 @@ TRAIN = Verb(
             help="labelled images: two folders (good/, defect/), labels.csv, the MVTec AD layout, or undamaged images "
             "alone (default: the bundled data/ball_screw)",
         ),
-        Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", _named),
+        Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", named),
         Option(
             "--set",
             "change one setting, such as geometry.size=512; after --config, may be repeated",
@@ -161,8 +162,8 @@ TRAIN = Verb(
             repeatable=True,
         ),
         Option("--seed", "short for --set seed=N", "N", _whole),
-        Option("--backbone", "short for --set embedding.backbone=NAME", "NAME", _named),
-        Option("--weights", "short for --set embedding.weights=FILE", "FILE", _named),
+        Option("--backbone", "short for --set embedding.backbone=NAME", "NAME", named),
+        Option("--weights", "short for --set embedding.weights=FILE", "FILE", named),
         _MODEL,
         _DEVICE,
         _JSON,
@@ -190,7 +191,7 @@ HEATMAP = Verb(
             "--output",
             f"picture to write for a single image, or folder for the pictures (default: {DEFAULT_HEATMAPS})",
             "PATH",
-            _named,
+            named,
         ),
         Option("--open", "show the picture, or the folder when there are several"),
         _MODEL,
@@ -216,7 +217,7 @@ RECALIBRATE = Verb(
         Option("--max-false-alarm-rate", "short for --objective max-false-alarm-rate --target RATE", "RATE", _rate),
         Option("--miss-cost", "price of a miss in false alarms; alone short for --objective cost", "COST", _cost),
         Option("--confidence", "confidence of a promised rate (default: 0.95)", "SHARE", _rate),
-        Option("--reason", "why, for the record", "TEXT", _named),
+        Option("--reason", "why, for the record", "TEXT", named),
         Option("--history", "list every calibration and change nothing"),
         Option("--rollback", "let calibration N stand again", "N", _whole),
         _MODEL,

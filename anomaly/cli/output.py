@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -92,14 +93,14 @@ class CsvFile:
         self._name = path
         # A link such as /dev/stdout must not be replaced itself.
         self._target = Path(os.path.realpath(path))
-        if self._target.exists() and not self._target.is_file():
-            raise OutputError(f"cannot write {path}: it is a folder or a device, name a file", path=path)
+        self._beside = self._target.with_name(f".{os.urandom(8).hex()}.csv.tmp")
         if any(os.path.realpath(name) == str(self._target) for name in inputs):
             raise OutputError(f"cannot write {path}: it is one of the images, name another file", path=path)
-        self._beside = self._target.with_name(f".{os.urandom(8).hex()}.csv.tmp")
         try:
+            if self._target.exists() and not self._target.is_file():
+                raise OutputError(f"cannot write {path}: it is a folder or a device, name a file", path=path)
             if self._target.exists() and not os.access(self._target, os.W_OK):
-                raise PermissionError(13, "Permission denied")
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             self._stream = self._beside.open("w", encoding="utf-8", errors="surrogateescape", newline="")
         except OSError as error:
             raise self._refused(error) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomaly.cli.aim import Aim, UsageError, read_aim
 from anomaly.cli.help_text import help_text
-from anomaly.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, VERBS, Option, Verb
+from anomaly.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, VERBS, Option, Verb, named
 
 if TYPE_CHECKING:
     from anomaly.embedding.runtime import Device
@@ -141,7 +141,7 @@ def _build() -> _Parser:
     parser.add_argument("-h", "--help", action="store_true")
     for verb in VERBS:
         if verb.takes_images:
-            parser.add_argument(verb.flag, nargs="+", action="extend", metavar="PATH")
+            parser.add_argument(verb.flag, nargs="+", action="extend", type=named, metavar="PATH")
         else:
             parser.add_argument(verb.flag, action="store_true")
     for option in _options().values():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _PATIENCE = 1.0
-"""Seconds of work after which the bar appears; short work shows none and does not load the library for it."""
+"""Seconds of work that are told at all: shorter work shows no bar and does not load the library for it."""
 _EVERY = 30.0
 """Seconds between two lines where stderr is no terminal."""
 
@@ -55,7 +55,8 @@ class Reporter:
         if self._terminal:
             self._draw(stage, done, total, now)
         elif done == total:
-            say(f"{stage}: {done} of {total} done")
+            if now - self._started >= _PATIENCE:
+                say(f"{stage}: {done} of {total} done in {now - self._started:.0f} s")
         elif now - self._told >= _EVERY:
             self._told = now
             left = (now - self._started) / max(1, done) * (total - done)

@@ -16,6 +16,7 @@ from anomaly.cli.rows import json_line
 from anomaly.config import Config, load_config, replace_setting
 from anomaly.dataset import read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
+from anomaly.detector.trained_model import check_target
 from anomaly.errors import ConfigError, LayoutError, RuntimeUnavailableError
 from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
@@ -30,6 +31,7 @@ _NEEDED = ("torch", "torchvision", "timm", "scipy", "anomalib")
 def run(arguments: Arguments) -> int:
     """Train, calibrate, test, tell and save; the trained model that stood before goes last."""
     _check_installed()
+    check_target(arguments.model)
     config = read_config(arguments)
     folder, name = _data(arguments.data)
     with Reporter(quiet=arguments.quiet) as progress:

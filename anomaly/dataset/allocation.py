@@ -64,9 +64,7 @@ class Unit:
         return frozenset(label for label, _ in self.counts)
 
 
-def allocate(
-    units: Sequence[Unit], wished: Mapping[Label, Mapping[Split, float]], *, seed: int
-) -> list[Split]:
+def allocate(units: Sequence[Unit], wished: Mapping[Label, Mapping[Split, float]], *, seed: int) -> list[Split]:
     """Choose a split for each unit.
 
     Parameters

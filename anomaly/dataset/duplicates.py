@@ -172,9 +172,7 @@ def find_duplicates(
             *(_cluster(images, cluster, "near") for cluster in close),
         ),
         sha256={images[index].name: looks[index].sha256 for index in readable},
-        unreadable={
-            image.name: look.reason for image, look in zip(images, looks, strict=True) if look.reason
-        },
+        unreadable={image.name: look.reason for image, look in zip(images, looks, strict=True) if look.reason},
     )
 
 
@@ -216,8 +214,7 @@ def _check_labels(images: Sequence[LabelledImage], clusters: Sequence[Sequence[i
         named = [f"{images[index].name} ({images[index].label})" for index in conflicts[0]]
         others = f" (and {counted(len(conflicts) - 1, 'other picture')})" if len(conflicts) > 1 else ""
         raise LabelConflictError(
-            f"the same picture carries both labels: {listed(named)}{others}; keep the copies that are labelled "
-            "rightly",
+            f"the same picture carries both labels: {listed(named)}{others}; keep the copies that are labelled rightly",
             paths=[images[index].name for cluster in conflicts for index in cluster],
         )
 

@@ -203,9 +203,7 @@ def _first_of(below: Mapping[str, _Shape], shape: _Shape) -> str:
 
 def _shape(folder: Path) -> _Shape:
     names = {child.name.casefold(): child for child in _subfolders(folder)}
-    mvtec = "train" in names and any(
-        label_of(child.name) == UNDAMAGED for child in _subfolders(names["train"])
-    )
+    mvtec = "train" in names and any(label_of(child.name) == UNDAMAGED for child in _subfolders(names["train"]))
     two = [child.name for child in names.values() if label_of(child.name)]
     if mvtec and two:
         raise LayoutError(
@@ -246,17 +244,13 @@ def _mvtec_part(part: _Part, root: Path) -> tuple[list[LabelledImage], list[str]
                 )
             defect = kind.name if label == DAMAGED else ""
             for path in find_images(kind):
-                images.append(
-                    _image(path, root, label=label, part_type=part.part_type, defect=defect, origin=origin)
-                )
+                images.append(_image(path, root, label=label, part_type=part.part_type, defect=defect, origin=origin))
                 below = path.relative_to(kind).with_suffix("")
                 keys.append((kind.name / below).as_posix())
     return _with_masks(part, images, keys)
 
 
-def _with_masks(
-    part: _Part, images: list[LabelledImage], keys: list[str]
-) -> tuple[list[LabelledImage], list[str]]:
+def _with_masks(part: _Part, images: list[LabelledImage], keys: list[str]) -> tuple[list[LabelledImage], list[str]]:
     folders = [child for child in _subfolders(part.folder, masks=True) if _is_mask_folder(child)]
     if len(folders) > 1:
         names = [child.name for child in folders]

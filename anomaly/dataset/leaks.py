@@ -26,9 +26,7 @@ class KnownImage:
     entry: SplitEntry
 
 
-def find_known_images(
-    candidates: Iterable[tuple[str, str]], entries: Iterable[SplitEntry]
-) -> tuple[KnownImage, ...]:
+def find_known_images(candidates: Iterable[tuple[str, str]], entries: Iterable[SplitEntry]) -> tuple[KnownImage, ...]:
     """Find the images whose bytes are recorded in ``splits.csv``, in whichever split.
 
     Parameters

@@ -14,6 +14,7 @@ from anomaly.errors import OutputError, TrainedModelCorruptError
 from anomaly.types import Label, Split
 
 COLUMNS = tuple(field.name for field in fields(SplitEntry))
+_SPECIAL = frozenset(',"\r\n')
 _HEXADECIMAL = frozenset("0123456789abcdef")
 # Names of files need not be text: undecodable bytes travel through as Python has them.
 _TEXT_ERRORS = "surrogateescape"
@@ -25,12 +26,13 @@ def splits_csv(entries: Iterable[SplitEntry]) -> str:
     Equal entries give equal text on every machine: ``\n``, sorted by name, quotes only where needed.
     A file name that is no UTF-8 keeps its bytes as surrogates: encode with ``errors="surrogateescape"``.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for entry in sorted(entries, key=lambda entry: entry.name):
-        writer.writerow(astuple(entry))
-    return text.getvalue()
+    lines = [COLUMNS, *(astuple(entry) for entry in sorted(entries, key=lambda entry: entry.name))]
+    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
+
+
+def _quoted(cell: str) -> str:
+    # csv.writer leaves a bare carriage return unquoted when lines end in \n alone, and csv.reader then splits there.
+    return '"' + cell.replace('"', '""') + '"' if _SPECIAL.intersection(cell) else cell
 
 
 def parse_splits_csv(text: str) -> tuple[SplitEntry, ...]:

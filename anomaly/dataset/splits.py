@@ -68,9 +68,7 @@ class SplitAssignment:
         return len(self.select(split, label=label))
 
 
-def split_dataset(
-    dataset: Dataset, config: SplitConfig, *, seed: int, duplicates: DuplicateReport
-) -> SplitAssignment:
+def split_dataset(dataset: Dataset, config: SplitConfig, *, seed: int, duplicates: DuplicateReport) -> SplitAssignment:
     """Divide a dataset.
 
     Undamaged images go to bank, validation and test, damaged ones to validation and test, in the shares of
@@ -140,9 +138,7 @@ def _wished(config: SplitConfig, seed: int) -> dict[Label, dict[Split, float]]:
     }
     for name, fine in ranges.items():
         if not fine:
-            raise ConfigError(
-                f"{name} is out of range; shares lie in [0, 1), validation above 0, seeds from 0 upwards"
-            )
+            raise ConfigError(f"{name} is out of range; shares lie in [0, 1), validation above 0, seeds from 0 upwards")
     if config.validation + config.test >= 1:
         raise ConfigError(
             f"split.validation + split.test is {config.validation + config.test:g}, which leaves nothing for the "
@@ -164,9 +160,7 @@ def _usable(dataset: Dataset, duplicates: DuplicateReport) -> tuple[list[Labelle
     notes = []
     if unreadable:
         reason = duplicates.unreadable[unreadable[0]]
-        notes.append(
-            f"{counted(len(unreadable), 'image')} left out, not readable: {listed(unreadable)} ({reason})."
-        )
+        notes.append(f"{counted(len(unreadable), 'image')} left out, not readable: {listed(unreadable)} ({reason}).")
     if copies:
         noun = "copy" if len(copies) == 1 else "copies"
         notes.append(f"{len(copies)} exact {noun} left out: {listed(copies)}.")
@@ -215,14 +209,10 @@ def _check_given(
 ) -> None:
     if len(given) < len(images):
         without = [image.name for image in images if image.split is None]
-        raise LabelsError(
-            f"{counted(len(without), 'image')} without split: {listed(without)}; fill in all or none"
-        )
+        raise LabelsError(f"{counted(len(without), 'image')} without split: {listed(without)}; fill in all or none")
     banked = [image.name for image in given if image.split == "bank" and image.label == DAMAGED]
     if banked:
-        raise LabelsError(
-            f"damaged images in the memory bank: {listed(banked)}; give them split validation or test"
-        )
+        raise LabelsError(f"damaged images in the memory bank: {listed(banked)}; give them split validation or test")
     split = {image.name: image.split for image in everything if image.name not in duplicates.unreadable}
     groups: dict[str, list[str]] = defaultdict(list)
     for image in everything:
@@ -244,9 +234,7 @@ def _check_given(
             )
 
 
-def _one_for_each_split(
-    names: Sequence[str], split: Mapping[str, Split | None]
-) -> list[tuple[str, Split | None]]:
+def _one_for_each_split(names: Sequence[str], split: Mapping[str, Split | None]) -> list[tuple[str, Split | None]]:
     first: dict[Split | None, str] = {}
     for name in names:
         first.setdefault(split[name], name)

@@ -49,6 +49,22 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def check_parent(target: Path) -> None:
+    """Try whether something new can be put beside ``target``.
+
+    Raises
+    ------
+    OutputError
+        It cannot.
+    """
+    target = target.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=f"{_prefix(target, 'new')}-{os.getpid()}-", dir=target.parent).cleanup()
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
 def replace_file(target: Path, content: bytes) -> None:
     """Write a file beside its place and rename it there.
 

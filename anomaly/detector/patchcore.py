@@ -182,12 +182,13 @@ class _Builder:
         self.config = config
         self.backbone: Backbone = backbone(config.embedding.backbone)
         self.backbone.select_taps(config.embedding.taps)
-        if config.geometry.size < 2 * self.backbone.multiple:
+        least = self.backbone.least_multiples
+        if config.geometry.size < least * self.backbone.multiple:
             raise ConfigError(
                 f"geometry.size is {config.geometry.size}: {self.backbone.name} needs at least "
-                f"{2 * self.backbone.multiple}"
+                f"{least * self.backbone.multiple}"
             )
-        self.geometry = Geometry(config.geometry.size, self.backbone.multiple)
+        self.geometry = Geometry(config.geometry.size, self.backbone.multiple, least)
         self.weights: StateDict
         self.weights, self.weights_sha256 = load_weights(self.backbone, config.embedding.weights)
         self.cuda = device == "cuda" or (device == "auto" and cuda_present())

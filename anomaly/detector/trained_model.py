@@ -33,7 +33,7 @@ from anomaly.dataset import parse_splits_csv, splits_csv
 from anomaly.detector.card import card
 from anomaly.detector.detector import Detector, EmbeddingFiles, Provenance
 from anomaly.detector.features import BankImage, Extractor
-from anomaly.detector.folder import recover, replaced_folder
+from anomaly.detector.folder import check_parent, recover, replaced_folder
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.embedding.openvino_runtime import OpenVINORuntime
 from anomaly.embedding.registry import Backbone, backbone
@@ -41,6 +41,9 @@ from anomaly.embedding.runtime import Device, Runtime, cuda_present
 from anomaly.embedding.whitening import Whitening
 from anomaly.errors import (
     AnomalyError,
+    BackboneError,
+    CalibrationError,
+    ConfigError,
     OutputError,
     TrainedModelCorruptError,
     TrainedModelMissingError,
@@ -52,6 +55,17 @@ from memory_bank import MemoryBank, MemoryBankError
 FORMAT = 1
 MANIFEST = "manifest.json"
 _LIBRARIES = ("goodparts", "numpy", "pillow", "faiss-cpu", "openvino", "torch", "timm")
+
+
+def check_target(folder: Path | str) -> None:
+    """Refuse, before long work, a folder that :func:`save_detector` would refuse after it.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written, or holds something that is no trained model.
+    """
+    check_parent(_replaceable(Path(folder)))
 
 
 def save_detector(detector: Detector, folder: Path | str) -> None:
@@ -68,7 +82,7 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
         _write_bank(detector, new)
         _write_thumbnails(detector.thumbnails, new)
         _write_calibration(detector, new)
-        (new / "splits.csv").write_text(splits_csv(detector.provenance.splits), encoding="utf-8", newline="")
+        (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
         (new / "card.md").write_text(card(detector), encoding="utf-8")
         _write_manifest(detector, new)
 
@@ -120,7 +134,8 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
         detector = Detector(
             config=config,
             extractor=Extractor(
-                Geometry(config.geometry.size, entry.multiple), _runtime(embedding, manifest, entry, device)
+                Geometry(config.geometry.size, entry.multiple, entry.least_multiples),
+                _runtime(embedding, manifest, entry, device),
             ),
             embedding=embedding,
             banks=tuple(MemoryBank.load(root / "bank" / tap) for tap in taps),
@@ -129,13 +144,13 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
             thumbnails=Thumbnails({image["name"]: root / _thumbnail_name(i) for i, image in enumerate(images)}),
             provenance=Provenance(
                 **{**manifest["provenance"], "notes": tuple(manifest["provenance"]["notes"])},
-                splits=parse_splits_csv(files["splits.csv"].decode()),
+                splits=parse_splits_csv(files["splits.csv"].decode("utf-8", "surrogateescape")),
             ),
             history=_read_history(files),
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise _corrupt(root, f"an entry is missing or malformed ({error})") from error
-    except MemoryBankError as error:
+    except (MemoryBankError, ConfigError, BackboneError, CalibrationError) as error:
         raise _corrupt(root, str(error)) from error
     return detector
 

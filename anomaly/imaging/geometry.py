@@ -116,8 +116,8 @@ class Geometry:
 
     The view has about ``size**2`` network pixels whatever the shape of the image, and the aspect ratio of the
     image as nearly as sides in multiples of ``multiple`` allow. An image so long and thin that its short side
-    would fall below one multiple gets exactly one there and at most ``size**2`` pixels in all: it is squeezed
-    along its length, and the memory stays bounded.
+    would fall below ``least`` multiples gets exactly these there and at most ``size**2`` pixels in all: it is
+    squeezed along its length, and the memory stays bounded.
 
     Attributes
     ----------
@@ -125,21 +125,24 @@ class Geometry:
         Square root of the area in network pixels; at least ``multiple``.
     multiple : int
         Both sides are multiples of it (the largest stride of the backbone).
+    least : int
+        No side has fewer multiples; a network that reflects the image at its borders needs more than it reflects.
 
     Raises
     ------
     ConfigError
-        ``multiple`` below 1 or ``size`` below ``multiple``.
+        ``multiple`` or ``least`` below 1, or ``size`` below ``least * multiple``.
     """
 
     size: int
     multiple: int = 32
+    least: int = 1
 
     def __post_init__(self) -> None:
-        if self.multiple < 1 or self.size < self.multiple:
+        if self.multiple < 1 or self.least < 1 or self.size < self.least * self.multiple:
             raise ConfigError(
-                f"expected geometry.size >= multiple >= 1, got {self.size} and {self.multiple}; "
-                f"set geometry.size to at least {max(self.multiple, 1)}"
+                f"expected geometry.size >= least * multiple >= 1, got size {self.size}, least {self.least} and "
+                f"multiple {self.multiple}; set geometry.size to at least {max(self.least, 1) * max(self.multiple, 1)}"
             )
 
     def plan(self, height: int, width: int) -> tuple[View, ...]:
@@ -162,24 +165,24 @@ class Geometry:
 
     def _network_size(self, height: int, width: int) -> tuple[int, int]:
         """Among the sizes next to the ideal one, the nearest in aspect ratio; ties go to the nearest area."""
-        longest = self.size**2 / self.multiple**2
+        area = self.size**2 / self.multiple**2
         ratio = height / width
-        # In multiples: rows * columns = (size / multiple)**2, rows / columns = ratio, neither below one.
-        rows = min(max(self.size / self.multiple * math.sqrt(ratio), 1.0), longest)
-        columns = longest / rows
+        # In multiples: rows * columns = (size / multiple)**2, rows / columns = ratio, neither below the least.
+        rows = min(max(self.size / self.multiple * math.sqrt(ratio), self.least), area / self.least)
+        columns = area / rows
 
         def misfit(candidate: tuple[int, int]) -> tuple[float, float]:
             r, c = candidate
             # Rounded, so that equal shapes tie whatever the last bit of a logarithm says.
-            return (round(abs(math.log(r / c / ratio)), 9), round(abs(math.log(r * c / longest)), 9))
+            return (round(abs(math.log(r / c / ratio)), 9), round(abs(math.log(r * c / area)), 9))
 
-        if rows == 1.0 or columns <= 1.0:
-            best = max(1, math.floor(rows)), max(1, math.floor(columns))
+        if rows <= self.least or columns <= self.least:
+            best = max(self.least, math.floor(rows)), max(self.least, math.floor(columns))
         else:
-            best = min(itertools.product(_around(rows), _around(columns)), key=misfit)
+            best = min(itertools.product(self._around(rows), self._around(columns)), key=misfit)
         return best[0] * self.multiple, best[1] * self.multiple
 
-
-def _around(value: float) -> tuple[int, ...]:
-    value = round(value, 9)
-    return tuple(sorted({max(1, math.floor(value)), max(1, math.ceil(value))}))
+    def _around(self, value: float) -> tuple[int, ...]:
+        """Whole numbers next to a number of multiples, none below the least."""
+        value = round(value, 9)
+        return tuple(sorted({max(self.least, math.floor(value)), max(self.least, math.ceil(value))}))

@@ -87,9 +87,7 @@ def test_windows_separators_and_the_other_unicode_form_find_the_file(tmp_path: P
         ('path,label\n"a.png,good\n', 2, "check its quotes"),
     ],
 )
-def test_each_mistake_is_named_with_its_line(
-    tmp_path: Path, text: str | bytes, row: int | None, says: str
-) -> None:
+def test_each_mistake_is_named_with_its_line(tmp_path: Path, text: str | bytes, row: int | None, says: str) -> None:
     file = labels_file(tmp_path, text, "a.png", "b.png")
     with pytest.raises(LabelsError) as caught:
         read_labels(file)

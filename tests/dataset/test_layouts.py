@@ -61,9 +61,7 @@ def test_masks_beside_the_two_folders_go_to_damaged_images_by_stem(write: Write)
         "masks/99.png",
     )
     dataset = read_dataset(root)
-    masks = {
-        image.name: image.mask and image.mask.relative_to(root).as_posix() for image in dataset.images
-    }
+    masks = {image.name: image.mask and image.mask.relative_to(root).as_posix() for image in dataset.images}
     assert masks == {
         "bad/1.png": "masks/1.png",
         "bad/2.jpg": "masks/2_mask.png",

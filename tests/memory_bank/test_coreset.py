@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import tracemalloc
 
 import numpy as np
@@ -138,6 +139,14 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         coreset = select_coreset(vectors, 150, seed=2)
         np.testing.assert_array_equal(coreset.index, expected.index)
         np.testing.assert_array_equal(coreset.radius, expected.radius)
+
+
+def test_threadpoolctl_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = select_coreset(walks(300), 40, seed=1)
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    coreset = select_coreset(walks(300), 40, seed=1)
+    np.testing.assert_array_equal(coreset.index, expected.index)
+    np.testing.assert_array_equal(coreset.radius, expected.radius)
 
 
 def test_memory_does_not_grow_with_rows_times_rows() -> None:

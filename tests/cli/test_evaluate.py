@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from anomaly.cli import main
+from anomaly.detector import load_detector
+from tests.parts import write_dataset
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("labelled"), undamaged=3, damaged=2, seed=3000)
+
+
+def test_counts_come_first(trained_model: Path, labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--evaluate", "--data", str(labelled), "--model", str(trained_model), "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines()[0] == "0 of 2 damaged missed, 0 of 3 undamaged flagged"
+    assert "image AUROC 100.0 %" in out
+
+
+def test_json_and_csv(trained_model: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "rows.csv"
+    words = ["--evaluate", "--data", str(labelled), "--model", str(trained_model), "--quiet", "--json"]
+    assert main([*words, "--csv", str(table)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["overall"]["n_damaged"], report["overall"]["miss_rate"]["count"]) == (2, 0)
+    with table.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(Path(row["path"]).name, row["truth"], row["label"]) for row in rows] == [
+        ("bad_00.png", "damaged", "damaged"),
+        ("bad_01.png", "damaged", "damaged"),
+        ("good_00.png", "undamaged", "undamaged"),
+        ("good_01.png", "undamaged", "undamaged"),
+        ("good_02.png", "undamaged", "undamaged"),
+    ]
+
+
+def test_images_of_the_memory_bank_are_refused(
+    trained_model: Path, parts_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--evaluate", "--data", str(parts_folder), "--model", str(trained_model), "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "in the memory bank: good/good_" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_recorded_split_is_found_by_content(
+    split: str, trained_model: Path, parts_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = [e for e in load_detector(trained_model, device="cpu").provenance.splits if e.split == split]
+    table = tmp_path / "rows.csv"
+    words = ["--evaluate", "--data", str(parts_folder), "--split", split, "--model", str(trained_model)]
+    assert main([*words, "--csv", str(table)]) == 0
+    with table.open(newline="", encoding="utf-8") as stream:
+        judged = {Path(row["path"]).relative_to(parts_folder).as_posix() for row in csv.DictReader(stream)}
+    assert judged == {entry.name for entry in entries}
+    assert ("chose the threshold" in capsys.readouterr().err) == (split == "validation")
+
+
+def test_other_images_are_not_in_the_split(
+    trained_model: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--evaluate", "--data", str(labelled), "--split", "test", "--model", str(trained_model)]
+    assert main(words) == 1
+    assert "error: none of the 5 images is in the test split" in capsys.readouterr().err
+
+
+def test_copies_count_once(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_dataset(tmp_path, undamaged=2, damaged=1, seed=3000)
+    (data / "good" / "again.png").write_bytes((data / "good" / "good_00.png").read_bytes())
+    assert main(["--evaluate", "--data", str(data), "--model", str(trained_model)]) == 0
+    out, err = capsys.readouterr()
+    assert "0 of 2 undamaged flagged" in out
+    assert "exact copies left out: 1" in err
+
+
+def test_what_cannot_be_read_is_listed_and_counts_nowhere(
+    trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_dataset(tmp_path, undamaged=2, damaged=1, seed=3000)
+    (data / "good" / "empty.png").write_bytes(b"")
+    assert main(["--evaluate", "--data", str(data), "--model", str(trained_model), "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert "0 of 2 undamaged flagged" in out
+    assert "not scored: good/empty.png: " in out
+    assert err == "error: 1 of 4 images could not be judged, see the output for why\n"
+
+
+def test_nothing_readable_is_no_report(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "empty.png").write_bytes(b"")
+    assert main(["--evaluate", "--data", str(tmp_path), "--model", str(trained_model), "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: none of the 1 images could be judged")

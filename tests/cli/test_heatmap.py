@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomaly.cli import heatmap, main
+from anomaly.detector import load_detector
+from tests.parts import write_part
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with an image ``bad.png`` and two more of one name."""
+    monkeypatch.chdir(tmp_path)
+    write_part(tmp_path / "bad.png", 2001, damaged=True)
+    write_part(tmp_path / "a" / "x.png", 2002)
+    write_part(tmp_path / "b" / "x.png", 2003)
+    return tmp_path
+
+
+def test_one_image_goes_below_the_default_folder(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--heatmap", "bad.png", "--model", str(trained_model)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("bad.png  damaged  ")
+    assert out.endswith("-> heatmaps/bad_heatmap.png\n")
+    picture = np.asarray(Image.open(inside / "heatmaps" / "bad_heatmap.png"))
+    assert picture.shape[1:] == (1448, 3)
+
+
+def test_one_image_goes_where_the_user_says(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", str(trained_model)]
+    assert main(["--heatmap", "bad.png", "--output", "new/where.jpg", *model]) == 0
+    assert Image.open(inside / "new" / "where.jpg").format == "JPEG"
+    assert main(["--heatmap", "bad.png", "--output", "folder", "--json", *model]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[1])["heatmap"] == "folder/bad_heatmap.png"
+    assert (inside / "folder" / "bad_heatmap.png").is_file()
+
+
+def test_equal_names_from_different_folders_do_not_meet(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--heatmap", "a", "b/x.png", "../" + inside.name + "/a/x.png", str(inside / "bad.png")]
+    assert main([*words, "--output", "out", "--model", str(trained_model)]) == 0
+    written = {path.relative_to(inside / "out").as_posix() for path in (inside / "out").rglob("*.png")}
+    absolute = inside.relative_to("/").as_posix()
+    expected = {"a/x_heatmap.png", "b/x_heatmap.png", f"{inside.name}/a/x_heatmap.png", f"{absolute}/bad_heatmap.png"}
+    assert written == expected
+
+
+def test_same_place_means_a_number() -> None:
+    places = heatmap._mirrored(["x.png", "./x.jpg", "../x.png", "X.PNG"], Path("out"))
+    assert [place.name for place in places] == [
+        "x_heatmap.png",
+        "x_heatmap-2.png",
+        "x_heatmap-3.png",
+        "X_heatmap-4.png",
+    ]
+
+
+def test_the_longest_name_of_an_image_still_has_room_for_its_heatmap(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["ä" * 125 + ".png", "ä" * 124 + "b.png"]
+    for name in names:
+        (inside / "bad.png").rename(inside / name) if name == names[0] else write_part(inside / name, 5)
+    assert main(["--heatmap", *names, "--output", "out", "--model", str(trained_model)]) == 0
+    assert len(list((inside / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize("words", [["a", "--output", "one.png"], ["bad.png", "a/x.png", "--output", "one.png"]])
+def test_several_heatmaps_need_a_folder(
+    words: list[str], trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--heatmap", *words, "--model", str(trained_model)]) == 1
+    assert "give a folder" in capsys.readouterr().err
+    assert not (inside / "one.png").exists()
+
+
+def test_a_photograph_is_never_replaced(trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (inside / "bad.png").read_bytes()
+    assert main(["--heatmap", "bad.png", "--output", "./a/../bad.png", "--model", str(trained_model)]) == 1
+    assert "would replace the photograph" in capsys.readouterr().err
+    assert (inside / "bad.png").read_bytes() == before
+
+
+def test_the_colour_scale_is_the_same_for_every_image(trained_model: Path) -> None:
+    from dataclasses import replace
+
+    detector = load_detector(trained_model, device="cpu")
+    assert detector.calibration is not None
+    assert heatmap.scale_end(detector) == 2 * detector.calibration.threshold
+    assert heatmap.scale_end(replace(detector, history=None)) == heatmap.UNCALIBRATED_SCALE
+
+
+def test_what_cannot_be_read_gets_no_picture(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / "broken.png").write_bytes(b"no picture")
+    assert main(["--heatmap", "broken.png", "bad.png", "--output", "out", "--model", str(trained_model)]) == 1
+    out, _ = capsys.readouterr()
+    assert out.splitlines()[0].startswith("broken.png  not judged  ")
+    assert [path.name for path in (inside / "out").iterdir()] == ["bad_heatmap.png"]
+
+
+def test_open_shows_the_picture_or_the_folder(
+    trained_model: Path, inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[list[str]] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("subprocess.Popen", lambda command, **_: shown.append(command))
+    model = ["--model", str(trained_model)]
+    assert main(["--heatmap", "bad.png", "--open", *model]) == 0
+    assert main(["--heatmap", "a", "b", "--open", *model]) == 0
+    assert shown == [
+        ["/bin/xdg-open", str(inside / "heatmaps" / "bad_heatmap.png")],
+        ["/bin/xdg-open", str(inside / "heatmaps")],
+    ]
+
+
+def test_that_nothing_can_be_opened_is_said_and_no_failure(
+    trained_model: Path, inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert main(["--heatmap", "bad.png", "--open", "--model", str(trained_model)]) == 0
+    assert capsys.readouterr().err.startswith("cannot show heatmaps/bad_heatmap.png")

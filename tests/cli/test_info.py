@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anomaly.cli import main
+from anomaly.detector import fingerprint
+
+
+def test_json(trained_model: Path, parts_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--info", "--json", "--model", str(trained_model)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["fingerprint"] == fingerprint(trained_model)
+    assert facts["data"] == str(parts_folder)
+    assert facts["bytes"] == sum(path.stat().st_size for path in trained_model.rglob("*") if path.is_file())
+    counted = {row["split"]: (row["undamaged"], row["damaged"]) for row in facts["splits"]}
+    assert sum(n for pair in counted.values() for n in pair) == 20
+    assert counted["bank"][1] == 0
+    assert facts["bank"]["images"] == counted["bank"][0]
+    assert facts["calibration"]["version"] == 1
+    assert facts["config"]["geometry"]["size"] == 96
+    assert facts["backbone"]["name"] == "efficientnet_lite0"
+    assert facts["libraries"]["numpy"]
+
+
+def test_text(trained_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--info", "--model", str(trained_model)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for word in ("fingerprint", "memory bank", "bank: ", "threshold", "licence", "[geometry] size=96"):
+        assert word in out
+
+
+def test_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--info", "--model", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"error: there is no trained model in {tmp_path}: train one")

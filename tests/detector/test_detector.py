@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomaly import Config, Detector, PatchCore
+from anomaly.config import GeometryConfig
+from anomaly.errors import ConfigError, ImageUnreadableError, LeakError, TooFewImagesError
+from tests.parts import draw_part, write_part
+
+
+@pytest.fixture(scope="module")
+def detector(trained_model: Path) -> Detector:
+    return Detector.load(trained_model, device="cpu")
+
+
+def test_damage_scores_higher_and_is_found_where_it_is(detector: Detector) -> None:
+    good = detector.predict(draw_part(4000))
+    picture = draw_part(4000).copy()
+    picture[60:70, 44:54] = 10
+    bad = detector.predict(picture)
+    assert good.label == "undamaged"
+    assert bad.label == "damaged"
+    assert bad.score > good.score
+    region = bad.regions[0]
+    assert abs(region.peak_x - 49) < 14
+    assert abs(region.peak_y - 65) < 14
+    assert region.peak == pytest.approx(bad.anomaly_map.max())
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (97, 101), (33, 210), (1, 1), (3, 500)])
+def test_the_map_has_the_shape_of_the_image(detector: Detector, height: int, width: int) -> None:
+    image = np.asarray(Image.fromarray(draw_part(1)).resize((width, height)))
+    prediction = detector.predict(image)
+    assert prediction.anomaly_map.shape == (height, width)
+    assert prediction.anomaly_map.dtype == np.float32
+    for region in prediction.regions:
+        assert 0 <= region.x <= region.peak_x < region.x + region.width <= width
+        assert 0 <= region.y <= region.peak_y < region.y + region.height <= height
+
+
+def test_one_nearest_patch_for_each_region_inside_a_bank_image(detector: Detector) -> None:
+    prediction = detector.predict(draw_part(5, damaged=True))
+    assert len(prediction.nearest) == max(1, len(prediction.regions))
+    sizes = {image.name: (image.width, image.height) for image in detector.bank_images}
+    for nearest in prediction.nearest:
+        width, height = sizes[nearest.image]
+        assert 0 <= nearest.x < width
+        assert 0 <= nearest.y < height
+        assert nearest.distance > 0
+
+
+def test_a_result_does_not_depend_on_what_was_asked_before(detector: Detector) -> None:
+    images = [draw_part(seed, damaged=seed % 2 == 0) for seed in range(6)]
+    forwards = [detector.score(image) for image in images]
+    backwards = [detector.score(image) for image in reversed(images)]
+    assert forwards == backwards[::-1]
+
+
+def test_a_bank_image_is_not_strange_to_itself(detector: Detector, parts_folder: Path) -> None:
+    """Every row of the bank came out of the same graph, so a bank image finds patches at distance exactly 0."""
+    name = detector.bank_images[0].name
+    prediction = detector.predict(parts_folder / name)
+    found = detector.extractor.distances(
+        np.asarray(Image.open(parts_folder / name).convert("RGB")), detector.banks, neighbours=1
+    )
+    assert min(float(grid.min()) for grid in found.distance) == 0.0
+    assert prediction.score < detector.score(draw_part(3, damaged=True))
+
+
+def test_before_calibration_there_is_a_score_and_no_label(detector: Detector) -> None:
+    bare = replace(detector, history=None)
+    prediction = bare.predict(draw_part(3, damaged=True))
+    assert (prediction.label, prediction.threshold, prediction.regions) == (None, None, ())
+    assert prediction.score == detector.score(draw_part(3, damaged=True))
+
+
+def test_bank_images_are_refused_for_calibration_by_name(detector: Detector, parts_folder: Path) -> None:
+    with pytest.raises(LeakError) as caught:
+        detector.calibrate(parts_folder)
+    assert set(caught.value.paths) >= {image.name for image in detector.bank_images}
+
+
+def test_calibrating_adds_to_the_stored_scores(detector: Detector, tmp_path: Path) -> None:
+    from anomaly.dataset import read_dataset
+
+    for i in range(2):
+        write_part(tmp_path / "good" / f"{i}.png", 7000 + i)
+        write_part(tmp_path / "bad" / f"{i}.png", 7100 + i, damaged=True)
+    again = detector.calibrate(read_dataset(tmp_path).images, reason="new parts")
+    assert detector.record is not None
+    assert again.record is not None
+    assert len(again.record.scores) == len(detector.record.scores) + 4
+    assert again.history is not None
+    assert [record.version for record in again.history.records] == [1, 2]
+    assert again.banks is detector.banks
+    once_more = again.calibrate(tmp_path, reason="the same again")
+    assert once_more.record is not None
+    assert len(once_more.record.scores) == len(again.record.scores)
+
+
+def test_an_unreadable_image_is_an_error(detector: Detector, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not an image")
+    with pytest.raises(ImageUnreadableError):
+        detector.predict(tmp_path / "broken.png")
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fitting_needs_two_images(tmp_path: Path, n: int) -> None:
+    with pytest.raises(TooFewImagesError) as caught:
+        PatchCore().fit([write_part(tmp_path / f"{i}.png", i) for i in range(n)])
+    assert (caught.value.n, caught.value.needed) == (n, 2)
+
+
+def test_a_network_image_too_small_for_the_backbone_is_refused(tmp_path: Path) -> None:
+    images = [write_part(tmp_path / f"{i}.png", i) for i in range(2)]
+    with pytest.raises(ConfigError, match=r"geometry\.size is 63: efficientnet_lite0 needs at least 64"):
+        PatchCore(Config(geometry=GeometryConfig(size=63))).fit(images)
+
+
+def test_images_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+    images = [write_part(tmp_path / f"{i}.png", 0) for i in range(3)]
+    with pytest.raises(TooFewImagesError, match="all the same picture"):
+        PatchCore(Config(geometry=GeometryConfig(size=64))).fit(images)

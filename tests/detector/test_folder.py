@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from anomaly.detector import folder as folder_module
+from anomaly.detector.folder import recover, replace_file, replaced_folder
+from anomaly.errors import OutputError
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def fill(target: Path, text: str) -> None:
+    with replaced_folder(target) as new:
+        (new / "a.txt").write_text(text)
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "two steps"])
+def test_a_folder_is_replaced_whole(tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not exchange:
+        monkeypatch.setattr(folder_module, "_exchange", lambda one, other: False)
+    target = tmp_path / "model"
+    fill(target, "first")
+    (target / "old only").write_text("x")
+    fill(target, "second")
+    assert contents(target) == {"a.txt": "second"}
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_failure_leaves_the_old_folder_and_no_rubbish(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    fill(target, "first")
+    with pytest.raises(RuntimeError, match="on purpose"), replaced_folder(target) as new:
+        (new / "a.txt").write_text("half")
+        raise RuntimeError("on purpose")
+    assert contents(target) == {"a.txt": "first"}
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_killed_processes_left_is_swept_up_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    dead = tmp_path / ".model.new-999999999-abc"
+    alive = tmp_path / f".model.new-{os.getpid()}-abc"
+    for left in (dead, alive):
+        left.mkdir()
+    fill(target, "first")
+    assert not dead.exists()
+    assert alive.exists()
+
+
+def test_a_kill_between_the_two_steps_is_made_good(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    fill(target, "first")
+    target.rename(tmp_path / ".model.old")
+    recover(target)
+    assert contents(target) == {"a.txt": "first"}
+
+
+def test_a_link_to_the_model_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    fill(tmp_path / "disk" / "model", "first")
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
+    fill(tmp_path / "link", "second")
+    assert (tmp_path / "link").is_symlink()
+    assert contents(tmp_path / "disk" / "model") == {"a.txt": "second"}
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot write .*file"):
+        fill(tmp_path / "file" / "model", "x")
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    replace_file(tmp_path / "out.csv", b"one")
+    replace_file(tmp_path / "out.csv", b"two")
+    assert contents(tmp_path) == {"out.csv": "two"}
+    with pytest.raises(OutputError, match="No such file"):
+        replace_file(tmp_path / "nowhere" / "out.csv", b"x")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from anomaly import Config, load_config
+from anomaly.config import config_from_dict, config_to_dict, replace_setting
+from anomaly.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def test_default_toml_says_what_the_code_says() -> None:
+    written = tomllib.loads((CONFIGS / "default.toml").read_text())
+    assert config_from_dict(written) == Config()
+    expected = config_to_dict(Config())
+    expected["embedding"]["taps"] = list(expected["embedding"]["taps"])
+    assert written == expected
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+def test_every_preset_loads_and_says_what_it_is_for(path: Path) -> None:
+    assert isinstance(load_config(path), Config)
+    assert path.read_text().startswith("# ")
+
+
+def test_dictionary_and_back() -> None:
+    config = replace_setting(Config(), "embedding.taps", ["block4"])
+    assert config_from_dict(config_to_dict(config)) == config
+    assert config.embedding.taps == ("block4",)
+
+
+def test_a_whole_number_will_do_where_a_fraction_may_stand() -> None:
+    assert replace_setting(Config(), "bank.coreset_ratio", 1).bank.coreset_ratio == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("geometry.sise", 512, r"geometry\.sise is no setting: expected one of size"),
+        ("geometry.size", "512", r"geometry\.size is '512': expected a whole number"),
+        ("geometry.size", True, "expected a whole number"),
+        ("geometry.size", 8, "expected a number from 64"),
+        ("embedding.taps", "block4", "expected a list of names"),
+        ("embedding.neighbourhood", 4, "odd"),
+        ("embedding.whitening", 1, "true or false"),
+        ("bank.coreset_ratio", 0.0, "expected a number from"),
+        ("bank.coreset_ratio", float("nan"), "expected a number from"),
+        ("scoring.top_share", 1.5, "expected a number from"),
+        ("split.validation", 0.7, "leave at least a fifth"),
+        ("seed", -1, "expected a number from 0"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        replace_setting(Config(), name, value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "broken.toml").write_text("seed = ")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(tmp_path / "broken.toml")
+    (tmp_path / "flat.toml").write_text("geometry = 3")
+    with pytest.raises(ConfigError, match="expected a table"):
+        load_config(tmp_path / "flat.toml")
