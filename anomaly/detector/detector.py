@@ -92,7 +92,7 @@ class Detector:
     banks : tuple of MemoryBank
         One per tap; the tags of a row are the centre (x, y) of its patch in the bank image's original pixels.
     scales : tuple of float
-        Mean distance of undamaged patches to the others' banks, one per tap.
+        Divisor of the distances of each tap; see :mod:`anomaly.detector.scales`.
     bank_images : tuple of BankImage
         The ``group`` of a bank row counts into this.
     thumbnails : Thumbnails

@@ -8,30 +8,26 @@ borders treated on purpose, the mean of the largest map values as image score in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from anomaly.config import Config
-from anomaly.detector.detector import Detector, EmbeddingFiles
+from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor, patch_tags
+from anomaly.detector.network_builder import NetworkBuilder
 from anomaly.detector.progress import Progress, silent
+from anomaly.detector.scales import tap_scales
 from anomaly.detector.thumbnails import Thumbnails, make_thumbnail
-from anomaly.embedding.openvino_runtime import OpenVINORuntime, export
-from anomaly.embedding.registry import Backbone, backbone
-from anomaly.embedding.runtime import Device, Runtime, cuda_present
-from anomaly.embedding.weights import StateDict, load_weights
+from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
-from anomaly.errors import ConfigError, TooFewImagesError
+from anomaly.errors import TooFewImagesError
 from anomaly.imaging.decode import content_hash, load_image
-from anomaly.imaging.geometry import Geometry
-from anomaly.types import Float32Array
+from anomaly.scoring import image_score
+from anomaly.types import Float32Array, Int64Array
 from memory_bank import CoresetBuilder, MemoryBank
-
-if TYPE_CHECKING:
-    from anomaly.embedding.network import EmbeddingNetwork
 
 MIN_IMAGES = 2
 """Fewer undamaged images leave nothing to compare one with."""
@@ -71,7 +67,7 @@ class PatchCore:
         names : sequence of str, optional
             What to call them in answers; the paths themselves by default.
         progress : Progress
-            Told about the stages ``embedding``, ``memory bank`` and ``scale``.
+            Told about the stages ``whitening``, ``embedding``, ``memory bank`` and ``scale``.
 
         Returns
         -------
@@ -88,126 +84,109 @@ class PatchCore:
                 n=len(images),
                 needed=MIN_IMAGES,
             )
-        network = _Builder(self.config, self.device)
+        builder = NetworkBuilder(self.config, self.device)
         paths = [Path(image) for image in images]
         sample = _evenly(len(paths), _SAMPLE_IMAGES)
-        whitening = self._fit_whitening(network, [paths[i] for i in sample], progress)
-        files = network.export(whitening)
-        extractor = Extractor(network.geometry, network.runtime(files, whitening))
-        banks, bank_images, thumbnails = self._fill(extractor, paths, names or [str(p) for p in images], progress)
-        scales = self._fit_scales(extractor, banks, paths, sample, progress)
+        whitening = self._fit_whitening(builder, [paths[i] for i in sample], progress)
+        extractor, files = builder.build(whitening)
+        filled = self._fill(extractor, paths, names or [str(image) for image in images], progress)
         return Detector(
             config=self.config,
             extractor=extractor,
             embedding=files,
-            banks=banks,
-            scales=scales,
-            bank_images=bank_images,
-            thumbnails=Thumbnails(thumbnails),
+            banks=filled.banks,
+            scales=self._fit_scales(extractor, filled.halves, paths, sample, progress),
+            bank_images=filled.images,
+            thumbnails=filled.thumbnails,
         )
 
-    def _fit_whitening(self, network: _Builder, paths: Sequence[Path], progress: Progress) -> tuple[Whitening, ...]:
+    def _fit_whitening(
+        self, builder: NetworkBuilder, paths: Sequence[Path], progress: Progress
+    ) -> tuple[Whitening, ...]:
         if not self.config.embedding.whitening:
             return ()
-        extractor = Extractor(network.geometry, network.runtime(network.export(()), ()))
+        extractor, _ = builder.build()
         columns: list[list[Float32Array]] = []
-        for i, path in enumerate(paths):
+        for done, path in enumerate(paths, start=1):
             _, grids = extractor.embed(load_image(path, limits=self.config.image))
             columns.append([grid.reshape(-1, grid.shape[-1]) for grid in grids])
-            progress("whitening", i + 1, len(paths))
+            progress("whitening", done, len(paths))
         return tuple(fit_whitening(np.concatenate(column)) for column in zip(*columns, strict=True))
 
-    def _fill(
-        self, extractor: Extractor, paths: Sequence[Path], names: Sequence[str], progress: Progress
-    ) -> tuple[tuple[MemoryBank, ...], tuple[BankImage, ...], dict[str, bytes]]:
-        """Embed every image once and select the coreset of each tap."""
-        builders: list[CoresetBuilder] = []
-        bank_images: list[BankImage] = []
+    def _fill(self, extractor: Extractor, paths: Sequence[Path], names: Sequence[str], progress: Progress) -> _Filled:
+        """Embed every image once and select the coresets: of all images, and of every other one."""
+        coresets: list[_TapCoresets] = []
+        images: list[BankImage] = []
         thumbnails: dict[str, bytes] = {}
         for number, (path, name) in enumerate(zip(paths, names, strict=True)):
             image = load_image(path, limits=self.config.image)
             view, grids = extractor.embed(image)
-            bank_images.append(BankImage(name, content_hash(path), image.shape[1], image.shape[0]))
+            images.append(BankImage(name, content_hash(path), image.shape[1], image.shape[0]))
             thumbnails[name] = make_thumbnail(image)
-            if not builders:
-                builders = [self._builder(grid.shape[0] * grid.shape[1] * len(paths)) for grid in grids]
-            for builder, grid in zip(builders, grids, strict=True):
-                shape = grid.shape[:2]
-                builder.add(grid.reshape(-1, grid.shape[-1]), group=number, tags=patch_tags(view, shape))
+            if not coresets:
+                coresets = [_TapCoresets(self.config, grid[..., 0].size * len(paths)) for grid in grids]
+            for coreset, grid in zip(coresets, grids, strict=True):
+                coreset.add(grid.reshape(-1, grid.shape[-1]), number, patch_tags(view, grid.shape[:2]))
             progress("embedding", number + 1, len(paths))
-        banks = []
-        for i, builder in enumerate(builders):
-            banks.append(builder.build())
-            progress("memory bank", i + 1, len(builders))
-        return tuple(banks), tuple(bank_images), thumbnails
-
-    def _builder(self, patches: int) -> CoresetBuilder:
-        size = max(1, min(self.config.bank.max_rows, round(self.config.bank.coreset_ratio * patches)))
-        return CoresetBuilder(size, seed=self.config.seed, memory_mb=_MEMORY_MB)
+        _check_different(thumbnails)
+        banks, halves = [], []
+        for done, coreset in enumerate(coresets, start=1):
+            banks.append(coreset.whole.build())
+            halves.append([half.build() for half in coreset.halves])
+            progress("memory bank", done, len(coresets))
+        even, odd = zip(*halves, strict=True)
+        return _Filled(tuple(banks), (tuple(even), tuple(odd)), tuple(images), Thumbnails(thumbnails))
 
     def _fit_scales(
         self,
         extractor: Extractor,
-        banks: Sequence[MemoryBank],
+        halves: tuple[Sequence[MemoryBank], Sequence[MemoryBank]],
         paths: Sequence[Path],
         sample: Sequence[int],
         progress: Progress,
     ) -> tuple[float, ...]:
-        """Mean distance of undamaged patches for each tap, each image searched without its own rows."""
-        sums = np.zeros(len(banks))
-        for done, number in enumerate(sample):
-            found = extractor.distances(
-                load_image(paths[number], limits=self.config.image),
-                banks,
-                neighbours=self.config.bank.neighbours,
-                exclude_group=number,
-            )
-            sums += [float(grid.mean(dtype=np.float64)) for grid in found.distance]
-            progress("scale", done + 1, len(sample))
-        scales = sums / len(sample)
-        if not (scales > 0).all():
-            raise TooFewImagesError(
-                "the undamaged images are all the same picture, so there is nothing to compare with: expected at "
-                "least two different photographs",
-                n=1,
-                needed=MIN_IMAGES,
-            )
-        return tuple(float(scale) for scale in scales)
+        """Score a sample of the images, each against the half of the images that it is not in."""
+        scores = []
+        for done, number in enumerate(sample, start=1):
+            image = load_image(paths[number], limits=self.config.image)
+            other = halves[(number + 1) % 2]
+            found = extractor.distances(image, other, neighbours=self.config.bank.neighbours)
+            share = self.config.scoring.top_share
+            scores.append([image_score(grid, top_share=share) for grid in found.distance])
+            progress("scale", done, len(sample))
+        return tap_scales(np.array(scores))
 
 
-class _Builder:
-    """Builds the embedding network of a configuration, with or without whitening, for a runtime."""
+@dataclass(frozen=True, eq=False)
+class _Filled:
+    """What one pass over the images leaves behind; banks one per tap, ``halves`` of the even and the odd images."""
 
-    def __init__(self, config: Config, device: Device) -> None:
-        self.config = config
-        self.backbone: Backbone = backbone(config.embedding.backbone)
-        self.backbone.select_taps(config.embedding.taps)
-        least = self.backbone.least_multiples
-        if config.geometry.size < least * self.backbone.multiple:
-            raise ConfigError(
-                f"geometry.size is {config.geometry.size}: {self.backbone.name} needs at least "
-                f"{least * self.backbone.multiple}"
-            )
-        self.geometry = Geometry(config.geometry.size, self.backbone.multiple, least)
-        self.weights: StateDict
-        self.weights, self.weights_sha256 = load_weights(self.backbone, config.embedding.weights)
-        self.cuda = device == "cuda" or (device == "auto" and cuda_present())
+    banks: tuple[MemoryBank, ...]
+    halves: tuple[tuple[MemoryBank, ...], tuple[MemoryBank, ...]]
+    images: tuple[BankImage, ...]
+    thumbnails: Thumbnails
 
-    def export(self, whitening: Sequence[Whitening]) -> EmbeddingFiles:
-        xml, weights = export(self._network(whitening))
-        return EmbeddingFiles(xml, weights, self.weights_sha256, tuple(whitening))
 
-    def runtime(self, files: EmbeddingFiles, whitening: Sequence[Whitening]) -> Runtime:
-        if self.cuda:
-            from anomaly.embedding.torch_runtime import TorchRuntime
+class _TapCoresets:
+    """The coresets of one tap: of all images, of the even and of the odd ones."""
 
-            return TorchRuntime(self._network(whitening))
-        return OpenVINORuntime(files.xml, files.weights)
+    def __init__(self, config: Config, patches: int) -> None:
+        size = max(2, min(config.bank.max_rows, round(config.bank.coreset_ratio * patches)))
+        self.whole = CoresetBuilder(size, seed=config.seed, memory_mb=_MEMORY_MB)
+        self.halves = tuple(CoresetBuilder(size // 2, seed=config.seed, memory_mb=_MEMORY_MB // 2) for _ in range(2))
 
-    def _network(self, whitening: Sequence[Whitening]) -> EmbeddingNetwork:
-        from anomaly.embedding.network import EmbeddingNetwork
+    def add(self, rows: Float32Array, number: int, tags: Int64Array) -> None:
+        for coreset in (self.whole, self.halves[number % 2]):
+            coreset.add(rows, number, tags)
 
-        return EmbeddingNetwork(self.backbone, self.config.embedding, weights=self.weights, whitening=whitening)
+
+def _check_different(thumbnails: Mapping[str, bytes]) -> None:
+    if len(set(thumbnails.values())) == 1:
+        raise TooFewImagesError(
+            "the undamaged images are all the same picture: expected at least two different photographs, so take more",
+            n=1,
+            needed=MIN_IMAGES,
+        )
 
 
 def _evenly(n: int, most: int) -> list[int]:

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}
-    | {".webp"}
+    {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"} | {".webp"}
 )
 """Suffixes, in lower case, of the files that :func:`find_images` lists."""
 
@@ -172,9 +171,7 @@ def check_image(image: UInt8Array) -> None:
         or image.shape[2] != 3
         or image.size == 0
     ):
-        got = (
-            f"{image.dtype} of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        )
+        got = f"{image.dtype} of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ImageError(f"expected an RGB image as uint8 array (H, W, 3), got {got}; convert it first")
 
 
@@ -239,9 +236,7 @@ def _check_file(status: os.stat_result, path: Path | str, max_megabytes: float |
             path=path,
         )
     if status.st_size == 0:
-        raise ImageUnreadableError(
-            f"expected an image file, but {name} is empty (0 bytes); copy it again", path=path
-        )
+        raise ImageUnreadableError(f"expected an image file, but {name} is empty (0 bytes); copy it again", path=path)
     if max_megabytes is not None and status.st_size > max_megabytes * 1e6:
         raise ImageTooLargeError(
             f"expected at most {max_megabytes:g} MB, but {name} has {status.st_size / 1e6:.1f} MB; "

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from anomaly.cli import progress as module
+from anomaly.cli.output import emit
 from anomaly.cli.progress import Reporter
 
 
@@ -67,6 +68,6 @@ def test_a_bar_on_stderr_leaves_a_piped_stdout_alone(
     monkeypatch.setattr(sys, "stderr", _Terminal())
     with Reporter(quiet=False) as progress:
         progress("judging", 1, 200)
-        print("image.png  damaged")
+        emit("image.png  damaged")
         progress("judging", 2, 200)
     assert capsys.readouterr().out == "image.png  damaged\n"

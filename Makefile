@@ -1,0 +1,50 @@
+# Everything a fresh machine needs: `make demo` runs the main job, `make test` the whole suite, `make check` its quick part.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Spinning threads slow a busy machine down.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+# An image of the test split: training has not seen it.
+DEMO_IMAGE ?= data/ball_screw/damaged/01_200906193332_490000_180_crop_2.jpg
+
+.PHONY: demo test check lint format docs clean
+
+demo: $(VENV)/.train
+	$(BIN)/python model.py --train
+	$(BIN)/python model.py --predict $(DEMO_IMAGE)
+	$(BIN)/python model.py --heatmap $(DEMO_IMAGE) --output heatmaps/demo.png
+
+test: lint
+	$(BIN)/python -m pytest
+
+check: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.train
+	$(BIN)/python -m anomaly.cli.reference > docs/cli.md
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info trained heatmaps
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.train: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[train,dev]"
+	touch $@
