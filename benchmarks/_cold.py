@@ -81,7 +81,9 @@ def run(image_set: ImageSet, settings: Settings, *, runs: int) -> dict[str, Any]
             OURS: python(str(ROOT / "model.py"), "--predict", str(image), "--model", str(ours)),
             TORCH: python("-c", "import torch"),
         } | _anomalib_commands(theirs, str(image), settings.normalisation)
-        rounds = _rounds(commands, folder=work, runs=runs)
+        rounds = measure_rounds(commands, folder=work, runs=runs)
+    if min(one.peak_mb for measured in rounds for one in measured.values()) <= own_peak_mb():
+        raise ProcessFailedError(f"the process that measures has grown to {own_peak_mb():.0f} MiB: import less in it")
     rows = summarise(rounds)
     print(format_table(HEADER, [row.cells() for row in rows]))
     print(f"\nMedians of {runs} rounds in alternating order after one for warming up; one image of {image_set.name}.\n")
@@ -104,16 +106,15 @@ def _anomalib_commands(models: Mapping[str, str], image: str, normalisation: str
     }
 
 
-def _rounds(commands: Mapping[str, Sequence[str]], *, folder: Path, runs: int) -> list[dict[str, Finished]]:
+def measure_rounds(commands: Mapping[str, Sequence[str]], *, folder: Path, runs: int) -> list[dict[str, Finished]]:
     """Run every command once in each round, every other round in reverse; the first, for warming up, is dropped."""
     environment = {"XDG_CACHE_HOME": str(folder / "cache")}
     rounds = []
     for number in range(runs + 1):
         print(f"cold: round {number} of {runs} ...", file=sys.stderr, flush=True)
         names = list(commands)[:: -1 if number % 2 else 1]
-        rounds.append({name: run_measured(commands[name], folder=folder, environment=environment) for name in names})
-    if min(found.peak_mb for measured in rounds for found in measured.values()) <= own_peak_mb():
-        raise ProcessFailedError(f"the process that measures has grown to {own_peak_mb():.0f} MiB: import less in it")
+        found = {name: run_measured(commands[name], folder=folder, environment=environment) for name in names}
+        rounds.append({name: found[name] for name in commands})
     return rounds[1:]
 
 

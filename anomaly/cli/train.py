@@ -17,7 +17,7 @@ from anomaly.config import Config, load_config, replace_setting
 from anomaly.dataset import read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
 from anomaly.detector.trained_model import check_target
-from anomaly.errors import ConfigError, LayoutError, RuntimeUnavailableError
+from anomaly.errors import LayoutError, RuntimeUnavailableError
 from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
 
@@ -58,10 +58,7 @@ def read_config(arguments: Arguments) -> Config:
     """
     config = Config() if arguments.config is None else load_config(arguments.config)
     for name, value in arguments.settings:
-        try:
-            config = replace_setting(config, name, value)
-        except (KeyError, TypeError):
-            raise ConfigError(f"{name} is no setting: configs/default.toml lists all of them") from None
+        config = replace_setting(config, name, value)
     return config
 
 

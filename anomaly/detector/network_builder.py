@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anomaly.config import Config
@@ -28,6 +29,11 @@ class NetworkBuilder:
     config : Config
     device : {"auto", "cpu", "cuda"}
 
+    Attributes
+    ----------
+    config : Config
+        The same with the taps by name, so that it says the same when the registry's default changes.
+
     Raises
     ------
     BackboneError
@@ -37,9 +43,10 @@ class NetworkBuilder:
     """
 
     def __init__(self, config: Config, device: Device) -> None:
-        self._config = config.embedding
         self._backbone = backbone(config.embedding.backbone)
-        self._backbone.select_taps(config.embedding.taps)
+        taps = tuple(tap.name for tap in self._backbone.select_taps(config.embedding.taps))
+        self._config = replace(config.embedding, taps=taps)
+        self.config = replace(config, embedding=self._config)
         least = self._backbone.least_multiples
         if config.geometry.size < least * self._backbone.multiple:
             raise ConfigError(

@@ -50,6 +50,18 @@ class PatchCore:
     def __init__(self, config: Config | None = None, *, device: Device = "auto") -> None:
         self.config = config or Config()
         self.device = device
+        self._network: NetworkBuilder | None = None
+
+    def prepare(self) -> NetworkBuilder:
+        """Load the backbone; :meth:`fit` does so too, and whoever has other work to do first can fail early.
+
+        Raises
+        ------
+        BackboneError, ConfigError
+        """
+        if self._network is None:
+            self._network = NetworkBuilder(self.config, self.device)
+        return self._network
 
     def fit(
         self,
@@ -84,14 +96,14 @@ class PatchCore:
                 n=len(images),
                 needed=MIN_IMAGES,
             )
-        builder = NetworkBuilder(self.config, self.device)
+        builder = self.prepare()
         paths = [Path(image) for image in images]
         sample = _evenly(len(paths), _SAMPLE_IMAGES)
         whitening = self._fit_whitening(builder, [paths[i] for i in sample], progress)
         extractor, files = builder.build(whitening)
         filled = self._fill(extractor, paths, names or [str(image) for image in images], progress)
         return Detector(
-            config=self.config,
+            config=builder.config,
             extractor=extractor,
             embedding=files,
             banks=filled.banks,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,28 +18,50 @@ LONG_SIDE = 512
 _QUALITY = 85
 
 
+@dataclass(frozen=True)
+class StoredThumbnail:
+    """A file that is read when it is needed; ``sha256`` is what it has to be."""
+
+    path: Path
+    sha256: str
+
+    def read(self) -> bytes:
+        """Return the file's bytes.
+
+        Raises
+        ------
+        TrainedModelCorruptError
+            It cannot be read, or is not the file that was written.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise self._corrupt(error.strerror or str(error)) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise self._corrupt("it is not the file that was written, sha256 differs")
+        return content
+
+    def _corrupt(self, what: str) -> TrainedModelCorruptError:
+        return TrainedModelCorruptError(
+            f"the thumbnail {self.path} cannot be used ({what}): restore the trained model or train again",
+            path=self.path,
+        )
+
+
 class Thumbnails(Mapping[str, bytes]):
-    """JPEG bytes by image name; a value given as a path is read when it is asked for.
+    """JPEG bytes by image name; a :class:`StoredThumbnail` is read, and verified, when it is asked for.
 
     Parameters
     ----------
-    entries : mapping of str to bytes or Path
+    entries : mapping of str to bytes or StoredThumbnail
     """
 
-    def __init__(self, entries: Mapping[str, bytes | Path]) -> None:
+    def __init__(self, entries: Mapping[str, bytes | StoredThumbnail]) -> None:
         self._entries = dict(entries)
 
     def __getitem__(self, name: str) -> bytes:
         entry = self._entries[name]
-        if isinstance(entry, bytes):
-            return entry
-        try:
-            return entry.read_bytes()
-        except OSError as error:
-            raise TrainedModelCorruptError(
-                f"the thumbnail {entry} cannot be read ({error.strerror}): restore the trained model or train again",
-                path=entry,
-            ) from error
+        return entry if isinstance(entry, bytes) else entry.read()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

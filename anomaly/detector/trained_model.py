@@ -34,7 +34,7 @@ from anomaly.detector.card import card
 from anomaly.detector.detector import Detector, EmbeddingFiles, Provenance
 from anomaly.detector.features import BankImage, Extractor
 from anomaly.detector.folder import check_parent, recover, replaced_folder
-from anomaly.detector.thumbnails import Thumbnails
+from anomaly.detector.thumbnails import StoredThumbnail, Thumbnails
 from anomaly.embedding.openvino_runtime import OpenVINORuntime
 from anomaly.embedding.registry import Backbone, backbone
 from anomaly.embedding.runtime import Device, Runtime, cuda_present
@@ -98,11 +98,13 @@ def save_calibration(detector: Detector, folder: Path | str) -> None:
     target = _replaceable(Path(folder))
     with replaced_folder(target) as new:
         shutil.copytree(target, new, dirs_exist_ok=True, copy_function=_link)
-        for changed in (new / MANIFEST, new / "card.md", *(new / "calibration").glob("*")):
-            changed.unlink(missing_ok=True)  # never write through a hard link into the model that stands
+        written = _read_manifest(target)["files"]
+        for path in [path for path in new.rglob("*") if path.is_file()]:
+            if not _kept(path.relative_to(new).as_posix()):
+                path.unlink()  # never write through a hard link into the model that stands
         _write_calibration(detector, new)
         (new / "card.md").write_text(card(detector), encoding="utf-8")
-        _write_manifest(detector, new)
+        _write_manifest(detector, new, known={name: sha256 for name, sha256 in written.items() if _kept(name)})
 
 
 def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
@@ -141,7 +143,12 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
             banks=tuple(MemoryBank.load(root / "bank" / tap) for tap in taps),
             scales=tuple(float(manifest["scales"][tap]) for tap in taps),
             bank_images=tuple(BankImage(**image) for image in images),
-            thumbnails=Thumbnails({image["name"]: root / _thumbnail_name(i) for i, image in enumerate(images)}),
+            thumbnails=Thumbnails(
+                {
+                    image["name"]: StoredThumbnail(root / _thumbnail_name(i), manifest["files"][_thumbnail_name(i)])
+                    for i, image in enumerate(images)
+                }
+            ),
             provenance=Provenance(
                 **{**manifest["provenance"], "notes": tuple(manifest["provenance"]["notes"])},
                 splits=parse_splits_csv(files["splits.csv"].decode("utf-8", "surrogateescape")),
@@ -215,7 +222,9 @@ def _write_calibration(detector: Detector, root: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _write_manifest(detector: Detector, root: Path) -> None:
+def _write_manifest(detector: Detector, root: Path, *, known: Mapping[str, str] | None = None) -> None:
+    """Write what the folder holds; the hash of a file that was not written now is taken over, never made anew."""
+    known = known or {}
     entry = backbone(detector.config.embedding.backbone)
     provenance = dataclasses.asdict(dataclasses.replace(detector.provenance, splits=()))
     del provenance["splits"]
@@ -232,12 +241,17 @@ def _write_manifest(detector: Detector, root: Path) -> None:
         },
         "scales": dict(zip(_tap_names(detector), detector.scales, strict=True)),
         "files": {
-            path.relative_to(root).as_posix(): _sha256(path.read_bytes())
-            for path in sorted(root.rglob("*"))
-            if path.is_file() and path.name != MANIFEST
+            name: known.get(name) or _sha256((root / name).read_bytes())
+            for name in sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+            if name != MANIFEST
         },
     }
     (root / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _kept(name: str) -> bool:
+    """Whether a calibration leaves this file of the folder as it is."""
+    return name not in (MANIFEST, "card.md") and not name.startswith("calibration/")
 
 
 def _tap_names(detector: Detector) -> list[str]:

@@ -63,6 +63,8 @@ def train(
     ------
     DatasetError, ImageError, BackboneError, RuntimeUnavailableError, ConfigError, CalibrationError
     """
+    core = PatchCore(config, device=device)
+    core.prepare()
     duplicates = find_duplicates(
         dataset.images,
         limits=config.image,
@@ -70,9 +72,7 @@ def train(
     )
     split = split_dataset(dataset, config.split, seed=config.seed, duplicates=duplicates)
     bank = split.select("bank")
-    detector = PatchCore(config, device=device).fit(
-        [image.path for image in bank], names=[image.name for image in bank], progress=progress
-    )
+    detector = core.fit([image.path for image in bank], names=[image.name for image in bank], progress=progress)
     provenance = Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,

@@ -159,15 +159,15 @@ _BACKBONES: dict[str, Backbone] = {
     entry.name: entry
     for entry in (
         _lite(
-            0, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 2, 2, 3, 3, 4, 1), default=(4, 7, 10),
+            0, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 2, 2, 3, 3, 4, 1), default=(4, 10, 14),
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
         _lite(
-            1, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 3, 3, 4, 4, 5, 1), default=(6, 10, 14),
+            1, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 3, 3, 4, 4, 5, 1), default=(6, 14, 19),
             sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         ),
         _lite(
-            2, widths=(16, 24, 48, 88, 120, 208, 352), repeats=(1, 3, 3, 4, 4, 5, 1), default=(6, 10, 14),
+            2, widths=(16, 24, 48, 88, 120, 208, 352), repeats=(1, 3, 3, 4, 4, 5, 1), default=(6, 14, 19),
             sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         ),
         _resnet("resnet18", 1, _TORCHVISION + "resnet18-f37072fd.pth", "f37072fd"),

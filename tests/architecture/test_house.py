@@ -131,7 +131,7 @@ def test_judging_an_image_imports_nothing_heavy(verb: str, trained_model: Path, 
 
 
 def test_importing_the_package_costs_nothing() -> None:
-    program = "import sys, anomaly, memory_bank; print(sorted(set(sys.modules) & {'numpy', 'PIL', 'openvino', 'faiss', 'torch'}))"
+    program = "import sys, anomaly, memory_bank; print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "torch" not in done.stdout
     assert "faiss" not in done.stdout

@@ -10,7 +10,7 @@ from anomaly.dataset import LabelledImage
 from anomaly.types import DAMAGED, UNDAMAGED
 from benchmarks._accuracy import Settings, make_job
 from benchmarks._anomalib_side import bank_rows
-from benchmarks._cold import OURS, TORCH, summarise
+from benchmarks._cold import OURS, TORCH, measure_rounds, summarise
 from benchmarks._processes import Finished, ProcessFailedError, python, run_measured
 from benchmarks._sets import SetImages
 from benchmarks.compare_anomalib import main
@@ -41,6 +41,14 @@ def test_ratios_are_taken_round_by_round_and_then_the_median() -> None:
     ours, torch = summarise(rounds)
     assert (ours.name, ours.seconds, ours.time_ratio, ours.memory_ratio) == (OURS, 3.0, 1.0, 1.0)
     assert (torch.seconds, torch.time_ratio, torch.memory_ratio) == (4.0, 0.75, 0.25)
+
+
+def test_rounds_alternate_after_one_for_warming_up(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    commands = {name: python("-c", f"open({str(log)!r}, 'a').write({name!r})") for name in "ab"}
+    rounds = measure_rounds(commands, folder=tmp_path, runs=2)
+    assert log.read_text() == "ab" + "ba" + "ab"
+    assert [list(measured) for measured in rounds] == [["a", "b"], ["a", "b"]]
 
 
 def test_a_process_is_measured_from_outside(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_link_to_the_model_stays_a_link(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot write .*file"):
+    with pytest.raises(OutputError, match=r"cannot write .*file"):
         fill(tmp_path / "file" / "model", "x")
 
 

@@ -34,6 +34,11 @@ def test_saved_again_it_is_the_same_bytes(trained_model: Path, tmp_path: Path) -
     assert files(tmp_path / "again") == files(trained_model)
 
 
+def test_the_taps_are_recorded_by_name(trained_model: Path) -> None:
+    """A later default of the registry must not change what an old model is."""
+    assert load_detector(trained_model).config.embedding.taps == ("block4", "block10", "block14")
+
+
 def test_loaded_and_moved_it_predicts_the_same(trained_model: Path, own_copy: Path, tmp_path: Path) -> None:
     shutil.move(own_copy, tmp_path / "moved")
     image = draw_part(77, damaged=True)
@@ -101,7 +106,7 @@ def change_manifest(folder: Path, **entries: object) -> None:
 
 def test_a_newer_format_asks_for_an_update(own_copy: Path) -> None:
     change_manifest(own_copy, format=99)
-    with pytest.raises(TrainedModelVersionError, match="format 99.*update goodparts"):
+    with pytest.raises(TrainedModelVersionError, match=r"format 99.*update goodparts"):
         load_detector(own_copy)
 
 
@@ -149,3 +154,13 @@ def test_the_fingerprint_follows_the_content(trained_model: Path, own_copy: Path
     assert fingerprint(own_copy) == fingerprint(trained_model)
     save_calibration(load_detector(own_copy).calibrate(reason="again"), own_copy)
     assert fingerprint(own_copy) != fingerprint(trained_model)
+
+
+def test_a_changed_thumbnail_is_refused_when_shown_and_never_blessed(own_copy: Path) -> None:
+    (own_copy / "thumbnails" / "0000.jpg").write_bytes((own_copy / "thumbnails" / "0001.jpg").read_bytes())
+    detector = load_detector(own_copy)
+    save_calibration(detector.calibrate(reason="after the change"), own_copy)
+    again = load_detector(own_copy)
+    with pytest.raises(TrainedModelCorruptError, match=r"0000\.jpg.*sha256 differs"):
+        again.bank_picture(again.bank_images[0].name)
+    assert again.bank_picture(again.bank_images[1].name).width == 96

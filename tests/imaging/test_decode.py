@@ -310,9 +310,7 @@ def test_truncated_file_is_refused_or_whole(tmp_path: Path, suffix: str) -> None
     path = save(tmp_path / f"a.{suffix}", noise)
     content, whole = path.read_bytes(), load_image(path)
     refused = 0
-    cuts = sorted(
-        {*range(1, len(content), max(1, len(content) // 60)), *range(len(content) - 40, len(content))}
-    )
+    cuts = sorted({*range(1, len(content), max(1, len(content) // 60)), *range(len(content) - 40, len(content))})
     for length in cuts:
         path.write_bytes(content[:length])
         try:
@@ -342,9 +340,7 @@ def test_flipped_bytes_raise_nothing_foreign(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [15_000, 60_000])
-def test_pixel_bomb_is_refused_from_the_header(
-    tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pixel_bomb_is_refused_from_the_header(tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png_header(side, side))
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("was decoded"))
@@ -363,9 +359,7 @@ def test_gif_frame_beyond_its_screen_is_refused(tmp_path: Path) -> None:
         load_image(path)
 
 
-def test_picture_beyond_pillows_own_limit_is_ours_to_allow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_picture_beyond_pillows_own_limit_is_ours_to_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert load_image(save(tmp_path / "a.png", picture())).shape == (24, 40, 3)
 
@@ -479,9 +473,7 @@ def test_unlistable_subfolder_does_not_vanish(tmp_path: Path, monkeypatch: pytes
 def test_decoding_in_threads(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", picture())
     results: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: results.append(pixel_hash(load_image(path)))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: results.append(pixel_hash(load_image(path)))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -31,9 +31,7 @@ def test_longest_possible_name(tmp_path: Path) -> None:
     assert path.is_file()
 
 
-def test_replaces_an_existing_file_only_when_complete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replaces_an_existing_file_only_when_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     write_image(picture(), path)
 

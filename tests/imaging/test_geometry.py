@@ -109,9 +109,7 @@ def test_points_round_trip(view: View, x: float, y: float) -> None:
 
 @settings(deadline=None)
 @given(view=views, rows=st.integers(1, 60), columns=st.integers(1, 60), data=st.data())
-def test_patch_centres_round_to_pixels_of_the_box(
-    view: View, rows: int, columns: int, data: st.DataObject
-) -> None:
+def test_patch_centres_round_to_pixels_of_the_box(view: View, rows: int, columns: int, data: st.DataObject) -> None:
     row, column = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
     x, y = view.patch_centre(row, column, (rows, columns))
     left, top, width, height = view.box

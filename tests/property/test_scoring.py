@@ -24,9 +24,7 @@ shares = st.floats(0.001, 1)
 @given(values=maps, share=shares, factor=st.sampled_from([0.25, 2.0, 1024.0]))
 def test_scaling_the_distances_scales_everything(values: Float32Array, share: float, factor: float) -> None:
     scaled = (values * np.float32(factor)).astype(np.float32)
-    assert image_score(scaled, top_share=share) == pytest.approx(
-        factor * image_score(values, top_share=share)
-    )
+    assert image_score(scaled, top_share=share) == pytest.approx(factor * image_score(values, top_share=share))
     plain = fuse_grids([values, values[:1]], scales=[0.7, 1.3], smoothing=1.0)
     np.testing.assert_allclose(
         fuse_grids([scaled, scaled[:1]], scales=[0.7, 1.3], smoothing=1.0), factor * plain, rtol=1e-5
@@ -36,18 +34,14 @@ def test_scaling_the_distances_scales_everything(values: Float32Array, share: fl
 
 @settings(deadline=None)
 @given(values=maps, share=shares, seed=st.integers(0, 2**32 - 1))
-def test_score_does_not_depend_on_where_the_values_stand(
-    values: Float32Array, share: float, seed: int
-) -> None:
+def test_score_does_not_depend_on_where_the_values_stand(values: Float32Array, share: float, seed: int) -> None:
     shuffled = np.random.default_rng(seed).permutation(values.ravel()).reshape(values.shape)
     assert image_score(shuffled, top_share=share) == image_score(values, top_share=share)
 
 
 @settings(deadline=None)
 @given(values=maps, share=shares, data=st.data())
-def test_raising_one_value_never_lowers_the_score(
-    values: Float32Array, share: float, data: st.DataObject
-) -> None:
+def test_raising_one_value_never_lowers_the_score(values: Float32Array, share: float, data: st.DataObject) -> None:
     raised = values.copy()
     place = data.draw(st.tuples(*(st.integers(0, side - 1) for side in values.shape)))
     raised[place] += 1
@@ -64,9 +58,7 @@ def test_score_lies_between_mean_and_maximum(values: Float32Array, share: float)
 
 @settings(deadline=None)
 @given(values=maps, height=st.integers(1, 99), width=st.integers(1, 99))
-def test_pixels_have_the_asked_shape_and_no_new_extremes(
-    values: Float32Array, height: int, width: int
-) -> None:
+def test_pixels_have_the_asked_shape_and_no_new_extremes(values: Float32Array, height: int, width: int) -> None:
     pixels = to_pixels(values, height, width)
     assert pixels.shape == (height, width)
     assert pixels.min() >= values.min()
@@ -89,12 +81,8 @@ def test_smoothing_stays_in_range_and_keeps_the_mean(values: Float32Array, smoot
 def test_flipping_the_image_flips_the_map(values: Float32Array, axis: int) -> None:
     flipped = np.flip(values, axis)
     fused = fuse_grids([values], scales=[1.0], smoothing=1.0)
-    np.testing.assert_allclose(
-        fuse_grids([flipped], scales=[1.0], smoothing=1.0), np.flip(fused, axis), atol=1e-5
-    )
-    np.testing.assert_allclose(
-        to_pixels(flipped, 17, 23), np.flip(to_pixels(values, 17, 23), axis), atol=1e-5
-    )
+    np.testing.assert_allclose(fuse_grids([flipped], scales=[1.0], smoothing=1.0), np.flip(fused, axis), atol=1e-5)
+    np.testing.assert_allclose(to_pixels(flipped, 17, 23), np.flip(to_pixels(values, 17, 23), axis), atol=1e-5)
 
 
 @settings(deadline=None)
@@ -117,9 +105,7 @@ def test_regions_account_for_every_pixel_above_the_threshold(values: Float32Arra
 @given(values=maps, low=st.floats(0, 8), high=st.floats(0, 8))
 def test_raising_the_threshold_never_gains_area(values: Float32Array, low: float, high: float) -> None:
     low, high = sorted((low, high))
-    assert sum(r.area_px for r in find_regions(values, high)) <= sum(
-        r.area_px for r in find_regions(values, low)
-    )
+    assert sum(r.area_px for r in find_regions(values, high)) <= sum(r.area_px for r in find_regions(values, low))
 
 
 @settings(deadline=None)

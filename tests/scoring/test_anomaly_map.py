@@ -140,9 +140,7 @@ def test_pixels_against_half_pixel_interpolation() -> None:
     values = grid(6, 9)
     rows = (np.arange(60) + 0.5) * 6 / 60 - 0.5
     columns = (np.arange(63) + 0.5) * 9 / 63 - 0.5
-    expected = ndimage.map_coordinates(
-        values, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest"
-    )
+    expected = ndimage.map_coordinates(values, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest")
     np.testing.assert_allclose(to_pixels(values, 60, 63), expected, atol=1e-5)
 
 

@@ -1,0 +1,1 @@
+"""Programs for those who work on goodparts; none of them is installed."""
