@@ -1,7 +1,8 @@
 """From network pixels to patch embeddings: backbone registry, embedding network, runtimes.
 
 The network is written once in torch (:mod:`~anomaly.embedding.network`), exported to OpenVINO IR
-(:mod:`~anomaly.embedding.export`) and executed by one of two runtimes that agree within a tested tolerance.
+(:func:`anomaly.embedding.openvino_runtime.export`) and executed by one of two runtimes that agree within a tested
+tolerance.
 """
 
 from anomaly.embedding.registry import Backbone, Tap, backbone, backbone_names

