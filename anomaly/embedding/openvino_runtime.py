@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 from anomaly.errors import RuntimeUnavailableError
 from anomaly.types import Float32Array, UInt8Array
 
+_CONVERTER = "openvino.tools.ovc"
 _COMPILED_SHAPES = 4
 """Graphs compiled for one image size are faster by a fifth; so many are kept before the oldest goes."""
 
@@ -69,13 +72,25 @@ class OpenVINORuntime:
 
 
 def _import_openvino() -> Any:
+    """Import openvino, its model converter only when somebody calls it: it takes longer than the rest together."""
+    if "openvino" in sys.modules:
+        return sys.modules["openvino"]
+    sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # openvino does without what cannot be imported
     try:
         import openvino
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"the CPU runtime needs openvino, which cannot be imported ({error}): pip install openvino"
         ) from error
+    finally:
+        del sys.modules[_CONVERTER]
+    if not hasattr(openvino, "convert_model"):
+        openvino.convert_model = _convert_model
     return openvino
+
+
+def _convert_model(*arguments: Any, **options: Any) -> Any:
+    return importlib.import_module(_CONVERTER).convert_model(*arguments, **options)
 
 
 def _writable(folder: Path) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +111,17 @@ def test_cache_lies_in_the_users_cache_folder() -> None:
 
     assert cache_folder().parts[-2:] == ("goodparts", "openvino")
     assert os.fspath(cache_folder()).startswith(os.environ.get("XDG_CACHE_HOME", str(Path.home())))
+
+
+def test_the_converter_of_openvino_is_put_off_and_not_lost() -> None:
+    program = (
+        "import sys\n"
+        "from anomaly.embedding.openvino_runtime import _import_openvino\n"
+        "openvino = _import_openvino()\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "import torch\n"
+        "model = openvino.convert_model(torch.nn.Linear(2, 3), example_input=torch.zeros(1, 2))\n"
+        "print(len(model.outputs), _import_openvino() is openvino)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "True"]
