@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomaly.calibration import (
     Calibration,
@@ -26,11 +27,13 @@ from anomaly.detector.thumbnails import Thumbnails
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening
 from anomaly.imaging.decode import content_hash, load_image
-from anomaly.imaging.heatmap import BankPicture
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import find_regions, fuse_grids, image_score, to_pixels
 from anomaly.types import DAMAGED, UNDAMAGED, Float32Array, NearestPatch, Prediction, UInt8Array
 from memory_bank import MemoryBank
+
+if TYPE_CHECKING:
+    from anomaly.imaging.heatmap import BankPicture
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,6 +277,8 @@ class Detector:
         TrainedModelCorruptError
             The thumbnail is missing or damaged.
         """
+        from anomaly.imaging.heatmap import BankPicture
+
         entry = next(image for image in self.bank_images if image.name == name)
         return BankPicture(self.thumbnails.picture(name), entry.width, entry.height)
 

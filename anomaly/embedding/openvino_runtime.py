@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib
-import os
 import sys
 import warnings
 from collections import OrderedDict
@@ -12,18 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from anomaly.embedding.graph_cache import get_graph, put_graph
 from anomaly.errors import RuntimeUnavailableError
 from anomaly.types import Float32Array, UInt8Array
 
 _CONVERTER = "openvino.tools.ovc"
 _COMPILED_SHAPES = 4
 """Graphs compiled for one image size are faster by a fifth; so many are kept before the oldest goes."""
-
-
-def cache_folder() -> Path:
-    """Where compiled graphs are kept between processes: ``$XDG_CACHE_HOME/goodparts``, else ``~/.cache/goodparts``."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "goodparts" / "openvino"
 
 
 class OpenVINORuntime:
@@ -34,7 +30,7 @@ class OpenVINORuntime:
     xml, weights : bytes
         The two files of the IR, as read (and verified) by the caller.
     cache : bool
-        Keep compiled graphs in :func:`cache_folder`, keyed by OpenVINO on graph, version and processor.
+        Keep compiled graphs between processes; see :mod:`anomaly.embedding.graph_cache`.
     """
 
     def __init__(self, xml: bytes, weights: bytes, *, cache: bool = True) -> None:
@@ -42,9 +38,8 @@ class OpenVINORuntime:
         self._ov = ov
         self._core = ov.Core()
         self._properties: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        if cache and _writable(cache_folder()):
-            self._properties["CACHE_DIR"] = str(cache_folder())
         self._xml, self._weights = xml, weights
+        self._cache = cache
         self._requests: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self.name = f"OpenVINO {ov.__version__.split('-')[0]} on the CPU"
 
@@ -60,15 +55,34 @@ class OpenVINORuntime:
     def _request(self, height: int, width: int) -> Any:
         key = (height, width)
         if key not in self._requests:
-            weights = self._ov.Tensor(np.frombuffer(self._weights, dtype=np.uint8).copy())
-            model = self._core.read_model(self._xml, weights)
-            model.reshape([1, height, width, 3])
-            compiled = self._core.compile_model(model, "CPU", self._properties)
+            compiled = self._from_cache(height, width) if self._cache else self._compile(height, width)
             self._requests[key] = compiled.create_infer_request()
             if len(self._requests) > _COMPILED_SHAPES:
                 self._requests.popitem(last=False)
         self._requests.move_to_end(key)
         return self._requests[key]
+
+    def _compile(self, height: int, width: int) -> Any:
+        weights = self._ov.Tensor(np.frombuffer(self._weights, dtype=np.uint8).copy())
+        model = self._core.read_model(self._xml, weights)
+        model.reshape([1, height, width, 3])
+        return self._core.compile_model(model, "CPU", self._properties)
+
+    def _from_cache(self, height: int, width: int) -> Any:
+        """Take the graph for one image size from the cache, or compile it and leave it there."""
+        processor = self._core.get_property("CPU", "FULL_DEVICE_NAME")
+        about = f"{self._ov.__version__} {processor} {sorted(self._properties.items())} {height}x{width}"
+        digest = hashlib.sha256(self._xml)
+        digest.update(self._weights)
+        digest.update(about.encode())
+        key = digest.hexdigest()
+        kept = get_graph(key)
+        if kept is not None:
+            with contextlib.suppress(RuntimeError):  # not to this OpenVINO's liking: compile it anew
+                return self._core.import_model(kept, "CPU", self._properties)
+        compiled = self._compile(height, width)
+        put_graph(key, compiled.export_model().getvalue())
+        return compiled
 
 
 def _import_openvino() -> Any:
@@ -91,14 +105,6 @@ def _import_openvino() -> Any:
 
 def _convert_model(*arguments: Any, **options: Any) -> Any:
     return importlib.import_module(_CONVERTER).convert_model(*arguments, **options)
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)
 
 
 def export(network: Any) -> tuple[bytes, bytes]:
