@@ -4,7 +4,8 @@
 
 DATA holds, one or two levels deep, folders in the MVTec AD layout. For each of them the memory bank is made from
 ``train/good`` alone; every image of ``test`` is then scored. The settings were chosen on the test images whose name
-has an even sha256, so the other half is reported on its own.
+has an even sha256, so the other half is reported on its own. One set is an exception: ``bsdata_mini`` holds the
+images of ``data/ball_screw``, on whose validation split settings were compared too (docs/decisions/0009).
 """
 
 from __future__ import annotations
