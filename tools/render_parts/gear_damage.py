@@ -81,7 +81,7 @@ def _broken_tooth(
             normal = (
                 outward * rng.uniform(0.7, 1.1) + sideways * rng.uniform(-0.7, 0.7) + vertical * rng.uniform(0.2, 0.8)
             )
-            kept = 0.62 - 0.42 * severity
+            kept = 0.52 - 0.36 * severity
             origin = outward * (design.root_radius + height * kept) + vertical * design.half_width
         normal = normal / np.linalg.norm(normal)
         columns = np.flatnonzero(owner == which % design.teeth)
@@ -100,7 +100,7 @@ def _bent_tooth(design: GearDesign, *, severity: float, up: float, rng: np.rando
     tooth = int(rng.integers(design.teeth))
     rings = ring_stack(design)
     owner = tooth_of_column(design)
-    lean = rng.choice([-1.0, 1.0]) * np.deg2rad(24 + 20 * severity)
+    lean = rng.choice([-1.0, 1.0]) * np.deg2rad(30 + 18 * severity)
     count = 1 + int(severity > 0.6)
     for step in range(count):
         which = (tooth + step) % design.teeth

@@ -11,7 +11,7 @@ from mathutils import Matrix
 from .damage import GEAR_DAMAGES, SPRING_DAMAGES, DamagedPart
 from .gear_damage import damage_gear
 from .gears import GEARS, GearDesign, gear_hull, gear_mesh
-from .law import Place, Session, draw_count, draw_damages, generator
+from .law import Place, Session, deal_batch, draw_damages, generator
 from .mesh import FloatArray, Mesh
 from .physics import Body, settle
 from .spring_damage import damage_spring
@@ -93,13 +93,13 @@ def _start(rng: np.random.Generator, number: int, half: float, *, upright: bool)
 
 
 def draw_layout(place: Place, session: Session, seed: int) -> list[Part]:
-    """Draw and settle the parts of a picture, all of them undamaged; the label has no say in it."""
+    """Draw and settle the parts of a picture, all of them undamaged."""
     half = session.field / 2 * 0.985
+    catalogue: tuple[GearDesign | SpringDesign, ...] = GEARS if place.part_type == "gears" else SPRINGS
+    batch = deal_batch(place, catalogue=len(catalogue), seed=seed)
     for attempt in range(12):
         rng = generator(place.part_type, seed, 2, place.index, attempt)
-        catalogue: tuple[GearDesign | SpringDesign, ...] = GEARS if place.part_type == "gears" else SPRINGS
-        articles = rng.choice(len(catalogue), size=int(rng.integers(1, 4)), replace=False)
-        parts = [_draw_part(rng, catalogue[int(rng.choice(articles))]) for _ in range(draw_count(rng))]
+        parts = [_draw_part(rng, catalogue[int(rng.choice(batch.articles))]) for _ in range(batch.count)]
         bodies = [
             Body(p.hull(), *_start(rng, i, half, upright=place.part_type == "gears")) for i, p in enumerate(parts)
         ]

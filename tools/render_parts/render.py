@@ -16,7 +16,8 @@ from .layout import damage_parts, draw_layout
 from .photograph import develop
 from .scene import Station, build_station, shoot_masks, shoot_picture
 
-MIN_MASK_PIXELS = 60
+MIN_MASK_PIXELS = 100
+MIN_VISIBLE_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def render_picture(
 ) -> tuple[bytes, np.ndarray | None, Record]:
     """Render picture ``index``: its JPEG file, its mask (size, size) bool or None, its record.
 
-    Damages that show fewer than ``MIN_MASK_PIXELS`` are drawn again, on the same parts as they lie.
+    Damages that show fewer than ``MIN_MASK_PIXELS`` (at 640 pixels), or of which other parts hide more than
+    ``1 - MIN_VISIBLE_SHARE``, are drawn again, on the same parts as they lie.
     """
     began = time.monotonic()
     where = place(part_type, index)
@@ -85,7 +87,7 @@ def render_picture(
             masks = shoot_masks(station, size=quality.size, threads=quality.threads)
             visible = [int(m.sum()) for m in masks]
             wanted = MIN_MASK_PIXELS * (quality.size / 640) ** 2
-            if hit and min(visible) >= wanted:
+            if hit and min(visible) >= wanted and _uncovered(station, visible, quality):
                 mask = np.any(masks, axis=0)
                 hit = order
                 break
@@ -112,6 +114,12 @@ def render_picture(
         seconds=round(time.monotonic() - began, 2),
     )
     return jpeg, mask, record
+
+
+def _uncovered(station: Station, visible: list[int], quality: Quality) -> bool:
+    """Say whether the other parts leave most of every damage open to the camera."""
+    whole = shoot_masks(station, size=quality.size, threads=quality.threads, uncovered=True)
+    return all(seen >= MIN_VISIBLE_SHARE * int(mask.sum()) for seen, mask in zip(visible, whole, strict=True))
 
 
 def _shoot(station: Station, quality: Quality) -> np.ndarray:

@@ -219,11 +219,12 @@ def shoot_picture(station: Station, *, size: int, samples: int, threads: int) ->
     return _shoot(size)
 
 
-def shoot_masks(station: Station, *, size: int, threads: int) -> list[np.ndarray]:
+def shoot_masks(station: Station, *, size: int, threads: int, uncovered: bool = False) -> list[np.ndarray]:
     """Draw what is damaged and visible of every damaged part, a (size, size) bool each, in part order.
 
     Everything is replaced by flat colours: black where undamaged, one colour channel for each damaged
-    part; what is missing of a part shines in the place where it should be.
+    part; what is missing of a part shines in the place where it should be. With ``uncovered`` the undamaged
+    parts are taken away before.
     """
     scene = bpy.context.scene
     hit = [i for i, part in enumerate(station.parts) if part.damage is not None]
@@ -235,6 +236,7 @@ def shoot_masks(station: Station, *, size: int, threads: int) -> list[np.ndarray
         part = station.parts[number]
         channel = hit.index(number) if number in hit else None
         _wear(made, black if channel is None else mask_material(channel, part.damage.decal))
+        made.hide_render = uncovered and channel is None
     for number, ghost in station.ghosts:
         ghost.hide_render = False
         _wear(ghost, mask_material(hit.index(number), None, whole=True))
@@ -246,6 +248,7 @@ def shoot_masks(station: Station, *, size: int, threads: int) -> list[np.ndarray
     drawn = _shoot(size)
     for made, material in kept:
         _wear(made, material)
+        made.hide_render = False
     for _, ghost in station.ghosts:
         ghost.hide_render = True
     station.support.data.materials[0] = ground

@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from tools.render_parts.damage import GEAR_DAMAGES
@@ -7,7 +8,7 @@ from tools.render_parts.law import (
     IMAGES,
     PART_TYPES,
     SESSIONS,
-    draw_count,
+    deal_batch,
     draw_damages,
     draw_session,
     generator,
@@ -42,10 +43,22 @@ def test_the_law_is_reproducible_and_depends_on_the_seed():
     assert draw_session("gears", 0, 4) != draw_session("springs", 0, 4)
 
 
-def test_five_to_fourteen_parts_and_one_to_three_damages():
+@pytest.mark.parametrize("part_type", PART_TYPES)
+def test_both_labels_are_dealt_the_same_numbers_of_parts_and_articles(part_type):
+    dealt = {False: [], True: []}
+    for index in range(IMAGES):
+        where = place(part_type, index)
+        dealt[where.damaged].append(deal_batch(where, catalogue=7, seed=3))
+    for batches in dealt.values():
+        assert {b.count for b in batches} == set(range(5, 15))
+        assert np.mean([b.count for b in batches]) == 9.5
+        assert {len(b.articles) for b in batches} == {1, 2, 3}
+        share = np.bincount([a for b in batches for a in b.articles], minlength=7) / len(batches)
+        assert np.ptp(share) < 0.06
+
+
+def test_one_to_three_damages():
     rng = generator("gears", 0, 9)
-    counts = {draw_count(rng) for _ in range(500)}
-    assert (min(counts), max(counts)) == (5, 14)
     damages = [draw_damages(rng, GEAR_DAMAGES) for _ in range(300)]
     assert {len(d) for d in damages} == {1, 2, 3}
     assert {kind for d in damages for kind, _ in d} == set(GEAR_DAMAGES)
