@@ -1,6 +1,7 @@
 """Giving units of images to splits so that the wished-for shares are met as well as whole units allow.
 
-A unit is a set of images that must stay together: a group, a set of duplicates, or one image. With units of one
+A unit is a set of images that must stay together: a group, a set of duplicates, or one image; of one that goes to the
+bank the damaged images are left out. With units of one
 image the shares are met to the nearest image; with few large units there may be no good answer, only a best one.
 
 The cost of an allocation sums, over split and label, and once more over split, label and part type, the squared
@@ -156,6 +157,8 @@ class _Plan:
             if place is None:
                 continue
             for (label, part_type), n in self.units[index].counts.items():
+                if place == "bank" and label == DAMAGED:
+                    continue  # left out
                 change[place, label, part_type] += sign * n
                 change[place, label, None] += sign * n
         return change

@@ -17,6 +17,8 @@ from anomaly.types import DAMAGED, UNDAMAGED, Label, Split
 
 LEAST_UNDAMAGED = 5
 LEAST_BANK = 2
+_LEAST_BANK_SHARE = 0.5
+"""Of the bank's share, to be filled before groups with damaged images may serve there."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def split_dataset(dataset: Dataset, config: SplitConfig, *, seed: int, duplicate
     """Divide a dataset.
 
     Undamaged images go to bank, validation and test, damaged ones to validation and test, in the shares of
-    ``config``, each part type for itself. Images of one group, exact copies and near-duplicates stay together; a
-    group that holds a damaged image stays out of the bank entirely. Of exact copies the first by name is kept:
+    ``config``, each part type for itself. Images of one group, exact copies and near-duplicates stay together. A
+    group that holds a damaged image stays out of the bank, unless the others could not fill half of the bank's
+    share: then it may serve there, and its damaged images serve nowhere. Of exact copies the first by name is kept:
     a second one would be no further evidence, wherever it went. Where ``labels.csv`` gives the splits they are
     taken as they are, and checked. How shares are met with whole groups: :mod:`anomaly.dataset.allocation`.
 
@@ -120,7 +123,8 @@ def split_dataset(dataset: Dataset, config: SplitConfig, *, seed: int, duplicate
         units = _units(dataset.images, images, duplicates, wished)
         splits = allocate(units, wished, seed=seed)
         chosen = {name: split for unit, split in zip(units, splits, strict=True) for name in unit.names}
-        notes += _mixed_group_notes(images)
+        images, more = _without_damaged_in_bank(images, chosen)
+        notes += more
     placed = tuple(replace(image, split=chosen[image.name]) for image in images)
     _check_minimums(placed, given=bool(given))
     notes += [*duplicates.notices, *_coverage_notes(placed)]
@@ -189,15 +193,16 @@ def _units(
     sets: dict[Hashable, list[LabelledImage]] = defaultdict(list)
     for image in images:
         sets[unions.find(image.name)].append(image)
+    judged: tuple[Split, ...] = ("validation", "test") if wished[UNDAMAGED]["test"] > 0 else ("validation",)
+    pure = sum(len(members) for members in sets.values() if not _holds_damaged(members))
+    undamaged = sum(image.label == UNDAMAGED for image in images)
+    enough = pure >= _LEAST_BANK_SHARE * wished[UNDAMAGED]["bank"] * undamaged
     units = []
     for members in sets.values():
         counts: Counter[Stratum] = Counter((image.label, image.part_type) for image in members)
         names = tuple(image.name for image in members)
-        damaged = any(image.label == DAMAGED for image in members)
-        judged: list[Split] = ["validation"]
-        if wished[UNDAMAGED]["test"] > 0:
-            judged.append("test")
-        units.append(Unit(names, counts, tuple(judged) if damaged else ("bank", *judged)))
+        banned = _holds_damaged(members) and (enough or all(image.label == DAMAGED for image in members))
+        units.append(Unit(names, counts, judged if banned else ("bank", *judged)))
     return units
 
 
@@ -259,6 +264,23 @@ def _check_minimums(images: Sequence[LabelledImage], *, given: bool) -> None:
                 n=n,
                 needed=needed,
             )
+
+
+def _holds_damaged(images: Sequence[LabelledImage]) -> bool:
+    return any(image.label == DAMAGED for image in images)
+
+
+def _without_damaged_in_bank(
+    images: Sequence[LabelledImage], chosen: Mapping[str, Split]
+) -> tuple[list[LabelledImage], list[str]]:
+    """Leave out the damaged images whose group went to the bank; say what mixed groups cost."""
+    kept = [image for image in images if image.label == UNDAMAGED or chosen[image.name] != "bank"]
+    if lost := len(images) - len(kept):
+        return kept, [
+            f"{lost} damaged {'image serves' if lost == 1 else 'images serve'} nowhere: the memory bank needs the "
+            "undamaged images of the same groups, and images of one group stay together."
+        ]
+    return kept, _mixed_group_notes(kept)
 
 
 def _mixed_group_notes(images: Sequence[LabelledImage]) -> list[str]:

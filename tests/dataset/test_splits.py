@@ -119,6 +119,21 @@ def test_a_group_with_damage_stays_out_of_the_bank_entirely() -> None:
     )
 
 
+def test_where_every_group_holds_damage_some_serve_the_bank_and_lose_their_damaged_images() -> None:
+    days = [f"day{number}" for number in range(10)]
+    members = [image for day in days for image in images(8, prefix=f"{day}/", group=day)]
+    members += [image for day in days for image in images(5, DAMAGED, prefix=f"{day}/", group=day)]
+    assignment = split(members)
+    place = where(assignment)
+    groups = {day: {place[i.name] for i in members if i.group == day and i.name in place} for day in days}
+    assert all(len(places) == 1 for places in groups.values())
+    banked = [day for day, places in groups.items() if places == {"bank"}]
+    assert 4 <= len(banked) <= 6
+    lost = {image.name for image in members} - set(place)
+    assert lost == {image.name for image in members if image.group in banked and image.label == DAMAGED}
+    assert any(note.startswith(f"{len(lost)} damaged images serve nowhere") for note in assignment.notes)
+
+
 def test_duplicates_link_groups_and_stay_together() -> None:
     members = [
         *images(3, prefix="a/", group="a"),
@@ -189,7 +204,7 @@ def test_one_single_group_cannot_be_divided() -> None:
     with pytest.raises(TooFewImagesError, match="further groups") as caught:
         split(images(30, group="all"))
     assert (caught.value.n, caught.value.needed) == (0, 1)
-    with pytest.raises(TooFewImagesError, match="memory bank"):
+    with pytest.raises(TooFewImagesError, match="for validation"):
         split(images(30, group="all") + images(3, DAMAGED, group="all"))
 
 
@@ -291,13 +306,15 @@ def test_nothing_that_belongs_together_is_ever_divided(data: st.DataObject) -> N
     except TooFewImagesError:
         return
     place = where(assignment)
-    assert set(place) == {image.name for image in members}
+    lost = {image.name for image in members} - set(place)
+    assert all(image.label == DAMAGED for image in members if image.name in lost)
+    assert bool(lost) == any("serve" in note and "nowhere" in note for note in assignment.notes)
     groups = defaultdict(set)
     for image in members:
-        if image.group:
+        if image.group and image.name not in lost:
             groups[image.group].add(place[image.name])
-        assert (image.label, place[image.name]) != (DAMAGED, "bank")
+        assert (image.label, place.get(image.name)) != (DAMAGED, "bank")
     assert all(len(places) == 1 for places in groups.values())
-    assert all(place[a] == place[b] for a, b in twins)
+    assert all(place[a] == place[b] for a, b in twins if not {a, b} & lost)
     assert assignment.count("bank", UNDAMAGED) >= 2
     assert assignment.count("validation", UNDAMAGED) >= 1
