@@ -101,14 +101,14 @@ def draw_session(part_type: PartType, seed: int, number: int) -> Session:
         dome_power=float(rng.uniform(0.8, 1.25)),
         kelvin_shift=float(rng.normal(0, 0.5)),
         room=float(rng.uniform(0.8, 1.3)),
-        field=float((17.0 if gears else 12.0) * rng.uniform(0.98, 1.03)),
+        field=float((16.4 if gears else 12.0) * rng.uniform(0.98, 1.03)),
         camera_tilt=(float(rng.normal(0, 0.02)), float(rng.normal(0, 0.02))),
         camera_roll=float(rng.normal(0, 0.03)),
         aperture=float(rng.uniform(0.8, 1.6)),
         support_value=float(rng.uniform(0.85, 1.18)),
         support_hue=float(rng.normal(0, 1.0)),
-        wear=float(rng.uniform(0.5, 1.3)),
-        dirt=float(rng.uniform(0.5, 1.4)),
+        wear=float(rng.uniform(0.3, 0.8)),
+        dirt=float(rng.uniform(0.3, 0.9)),
         exposure=float(rng.normal(0, 0.07)),
         noise=float(rng.uniform(0.8, 1.3)),
         vignette=float(rng.uniform(0.10, 0.24)),
@@ -126,7 +126,7 @@ class Batch:
     count : int
         Number of parts, 5 to 14.
     articles : tuple of int
-        One to three positions in the catalogue, all different; every part is one of them.
+        One or two positions in the catalogue (a batch is one order, at times two); every part is one of them.
     """
 
     count: int
@@ -147,7 +147,7 @@ def deal_batch(where: Place, *, catalogue: int, seed: int) -> Batch:
     count = int(counts[sum(p.session == where.session for p in alike) % len(counts)])
 
     rng = generator(where.part_type, seed, 8, int(where.damaged))
-    sizes = [int(size) for _ in range(len(alike) // 3 + 1) for size in rng.permutation([1, 2, 3])]
+    sizes = [int(size) for _ in range(len(alike) // 3 + 1) for size in rng.permutation([1, 1, 2])]
     first, last = sum(sizes[: len(alike)]), sum(sizes[: len(alike) + 1])
     rng = generator(where.part_type, seed, 9, int(where.damaged))
     stream = [int(article) for _ in range(last // catalogue + 1) for article in rng.permutation(catalogue)]

@@ -17,6 +17,11 @@ from .physics import Body, settle
 from .spring_damage import damage_spring
 from .springs import SPRINGS, SpringDesign, spring_hull, spring_mesh, spring_wire
 
+_TRIES = 60
+_CARELESS = 0.1
+_REACH = {"gears": 1.0, "springs": 0.75}
+"""Share of its largest radius that a part claims for itself; springs are slim."""
+
 
 @dataclass(eq=False)
 class Part:
@@ -78,18 +83,37 @@ def _draw_part(rng: np.random.Generator, design: GearDesign | SpringDesign) -> P
     )
 
 
-def _start(rng: np.random.Generator, number: int, half: float, *, upright: bool) -> tuple[FloatArray, FloatArray]:
-    """Position and Euler angles from which a part is dropped."""
-    xy = rng.uniform(-half + 2.2, half - 2.2, 2)
+def _scatter(rng: np.random.Generator, reach: FloatArray, half: float) -> FloatArray:
+    """Where the parts of radius ``reach`` (n,) are dropped, (n, 2): side by side as a feeder lays them out.
+
+    Each place is the roomiest of some random ones, so parts come to touch where many share the field; one
+    part in ``1 / _CARELESS`` falls anywhere, which makes some lie partly upon others.
+    """
+    placed = np.empty((0, 2))
+    for number, own in enumerate(reach):
+        span = max(half - own, 0.2)
+        tried = rng.uniform(-span, span, (_TRIES, 2))
+        room = np.full(_TRIES, np.inf)
+        if number:
+            apart = np.linalg.norm(tried[:, None] - placed[None], axis=2)
+            room = (apart - reach[None, :number] - own).min(axis=1)
+        free = np.flatnonzero(room > 0.05)
+        careless = rng.random() < _CARELESS
+        best = 0 if careless else int(free[0]) if len(free) else int(room.argmax())
+        placed = np.concatenate([placed, tried[best : best + 1]])
+    return placed
+
+
+def _rotation(rng: np.random.Generator, *, upright: bool) -> FloatArray:
+    """Euler angles with which a part is dropped."""
     spin = rng.uniform(0, 2 * np.pi)
     if upright:
-        tilt, lean = rng.normal(0, 0.28, 2)
-        turn = np.array([tilt + np.pi * float(rng.random() < 0.35), lean, spin])
-    else:
-        turn = np.array([np.pi / 2 + rng.normal(0, 0.25), rng.uniform(0, 2 * np.pi), spin])
-        if rng.random() < 0.04:
-            turn[0] = rng.normal(0, 0.05)
-    return np.array([*xy, 1.6 + 1.05 * number]), turn
+        tilt, lean = rng.normal(0, 0.12, 2)
+        return np.array([tilt + np.pi * float(rng.random() < 0.35), lean, spin])
+    turn = np.array([np.pi / 2 + rng.normal(0, 0.15), rng.uniform(0, 2 * np.pi), spin])
+    if rng.random() < 0.02:
+        turn[0] = rng.normal(0, 0.05)
+    return turn
 
 
 def draw_layout(place: Place, session: Session, seed: int) -> list[Part]:
@@ -100,9 +124,12 @@ def draw_layout(place: Place, session: Session, seed: int) -> list[Part]:
     for attempt in range(12):
         rng = generator(place.part_type, seed, 2, place.index, attempt)
         parts = [_draw_part(rng, catalogue[int(rng.choice(batch.articles))]) for _ in range(batch.count)]
-        bodies = [
-            Body(p.hull(), *_start(rng, i, half, upright=place.part_type == "gears")) for i, p in enumerate(parts)
-        ]
+        hulls = [part.hull() for part in parts]
+        reach = np.array([_REACH[place.part_type] * np.linalg.norm(hull, axis=1).max() for hull in hulls])
+        bodies = []
+        for number, (hull, xy) in enumerate(zip(hulls, _scatter(rng, reach, half), strict=True)):
+            start = np.array([*xy, 0.8 + 0.25 * number])
+            bodies.append(Body(hull, start, _rotation(rng, upright=place.part_type == "gears")))
         poses = settle(bodies, half_field=half)
         if poses is None:
             continue

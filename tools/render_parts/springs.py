@@ -52,12 +52,10 @@ OILED = (0.36, 0.35, 0.34)
 
 SPRINGS: tuple[SpringDesign, ...] = (
     SpringDesign("compression", 0.62, 0.16, 6.0, 0.42, BRIGHT, 0.27),
-    SpringDesign("compression", 0.48, 0.13, 8.0, 0.33, GALVANISED, 0.32),
-    SpringDesign("compression", 0.80, 0.22, 5.0, 0.54, OILED, 0.38),
-    SpringDesign("compression", 0.42, 0.14, 10.0, 0.31, BRIGHT, 0.30),
-    SpringDesign("extension", 0.46, 0.13, 14.0, 0.136, BRIGHT, 0.28),
-    SpringDesign("extension", 0.38, 0.12, 20.0, 0.126, GALVANISED, 0.33),
-    SpringDesign("extension", 0.58, 0.17, 11.0, 0.177, OILED, 0.36),
+    SpringDesign("compression", 0.48, 0.14, 7.0, 0.34, GALVANISED, 0.32),
+    SpringDesign("compression", 0.74, 0.21, 4.0, 0.54, OILED, 0.38),
+    SpringDesign("extension", 0.46, 0.14, 12.0, 0.146, BRIGHT, 0.28),
+    SpringDesign("extension", 0.54, 0.17, 10.0, 0.177, OILED, 0.36),
 )
 
 

@@ -48,12 +48,12 @@ def test_both_labels_are_dealt_the_same_numbers_of_parts_and_articles(part_type)
     dealt = {False: [], True: []}
     for index in range(IMAGES):
         where = place(part_type, index)
-        dealt[where.damaged].append(deal_batch(where, catalogue=7, seed=3))
+        dealt[where.damaged].append(deal_batch(where, catalogue=5, seed=3))
     for batches in dealt.values():
         assert {b.count for b in batches} == set(range(5, 15))
         assert np.mean([b.count for b in batches]) == 9.5
-        assert {len(b.articles) for b in batches} == {1, 2, 3}
-        share = np.bincount([a for b in batches for a in b.articles], minlength=7) / len(batches)
+        assert {len(b.articles) for b in batches} == {1, 2}
+        share = np.bincount([a for b in batches for a in b.articles], minlength=5) / len(batches)
         assert np.ptp(share) < 0.06
 
 
