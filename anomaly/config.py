@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from anomaly.errors import ConfigError
 
@@ -83,6 +84,23 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
+class SelectionConfig:
+    """What ``--train`` tries in place of the settings that nobody has given.
+
+    It decides on labelled validation images; without enough of them the given settings and the defaults stand.
+    """
+
+    automatic: bool = True
+    """Try others at all."""
+    sizes: tuple[int, ...] = (448, 640, 896)
+    """For ``geometry.size``; sizes that would enlarge the images by more than half are left out."""
+    smoothing: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """For ``scoring.smoothing``."""
+    top_share: tuple[float, ...] = (0.001, 0.003, 0.01)
+    """For ``scoring.top_share``."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that decides what a trained model becomes, besides the data.
 
@@ -96,6 +114,7 @@ class Config:
     bank: BankConfig = field(default_factory=BankConfig)
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
 
 
 def load_config(path: Path | str) -> Config:
@@ -106,6 +125,17 @@ def load_config(path: Path | str) -> Config:
     ConfigError
         The file cannot be read or parsed, or holds an unknown or ill-typed setting.
     """
+    return load_settings(path)[0]
+
+
+def load_settings(path: Path | str) -> tuple[Config, frozenset[str]]:
+    """Read a TOML file, and tell which settings it names, as ``section.setting``.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`load_config`.
+    """
     try:
         with Path(path).open("rb") as stream:
             table = tomllib.load(stream)
@@ -113,7 +143,9 @@ def load_config(path: Path | str) -> Config:
         raise ConfigError(f"cannot read the configuration {path} ({error.strerror}): give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): mend it or start from configs/default.toml") from error
-    return config_from_dict(table)
+    config = config_from_dict(table)
+    named = {f"{section}.{setting}" for section, entry in table.items() if isinstance(entry, dict) for setting in entry}
+    return config, frozenset(named | {name for name, entry in table.items() if not isinstance(entry, dict)})
 
 
 def config_from_dict(table: dict[str, Any]) -> Config:
@@ -183,6 +215,14 @@ def validate(config: Config) -> None:
             value = getattr(value, part)
         if not low <= value <= high:
             raise ConfigError(f"{name} is {value}: expected a number from {low:g} to {high:g}")
+    lists: dict[str, tuple[Sequence[float], float, float]] = {
+        "selection.sizes": (config.selection.sizes, *ranges["geometry.size"]),
+        "selection.smoothing": (config.selection.smoothing, *ranges["scoring.smoothing"]),
+        "selection.top_share": (config.selection.top_share, *ranges["scoring.top_share"]),
+    }
+    for name, (entries, low, high) in lists.items():
+        if not all(low <= entry <= high for entry in entries):
+            raise ConfigError(f"{name} is {list(entries)}: expected numbers from {low:g} to {high:g}")
     if config.embedding.neighbourhood % 2 == 0:
         raise ConfigError(f"embedding.neighbourhood is {config.embedding.neighbourhood}: expected an odd number")
     if config.split.validation + config.split.test > 0.8:
@@ -203,9 +243,10 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, prefix=f"{name}.")
     if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{name} is {value!r}: expected a list of names")
-        return tuple(value)
+        item = get_args(kind)[0]
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{name} is {value!r}: expected a list, each {_TYPE_WORDS[item]}")
+        return tuple(_convert(item, entry, name) for entry in value)
     if kind is float and type(value) in (int, float):
         return float(value)
     if type(value) is not kind:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 SIDE = 96
-TINY = ("--set", "geometry.size=96", "--set", "bank.max_rows=200")
+TINY = ("--set", "geometry.size=96", "--set", "bank.max_rows=200", "--set", "selection.automatic=false")
 """Options that make training quick."""
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -16,8 +17,7 @@ def test_default_toml_says_what_the_code_says() -> None:
     written = tomllib.loads((CONFIGS / "default.toml").read_text())
     assert config_from_dict(written) == Config()
     expected = config_to_dict(Config())
-    expected["embedding"]["taps"] = list(expected["embedding"]["taps"])
-    assert written == expected
+    assert written == json.loads(json.dumps(expected))  # tuples as lists
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
@@ -43,7 +43,7 @@ def test_a_whole_number_will_do_where_a_fraction_may_stand() -> None:
         ("geometry.size", "512", r"geometry\.size is '512': expected a whole number"),
         ("geometry.size", True, "expected a whole number"),
         ("geometry.size", 8, "expected a number from 64"),
-        ("embedding.taps", "block4", "expected a list of names"),
+        ("embedding.taps", "block4", "expected a list, each a text"),
         ("embedding.neighbourhood", 4, "odd"),
         ("embedding.whitening", 1, "true or false"),
         ("bank.coreset_ratio", 0.0, "expected a number from"),

@@ -42,6 +42,7 @@ def describe(detector: Detector, folder: Path) -> dict[str, Any]:
         "data": detector.provenance.data,
         "layout": detector.provenance.layout,
         "notes": list(detector.provenance.notes),
+        "selection": list(detector.provenance.selection),
         "splits": split_counts(detector),
         "bank": {
             "images": len(detector.bank_images),
@@ -106,6 +107,7 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
         f"backbone      {backbone['name']} from {backbone['origin']}, sha256 {backbone['sha256'][:12]}, "
         f"licence {backbone['licence']}",
     ]
+    lines += [f"chosen        {reason}" for reason in facts["selection"]]
     lines += _setting_lines(config)
     return [*lines, *_calibration_lines(facts["calibration"]), f"libraries     {_pairs(facts['libraries'], ' ')}"]
 

@@ -13,7 +13,7 @@ from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
-from anomaly.config import Config, load_config, replace_setting
+from anomaly.config import Config, load_settings, replace_setting
 from anomaly.dataset import read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
 from anomaly.detector.trained_model import check_target
@@ -32,14 +32,14 @@ def run(arguments: Arguments) -> int:
     """Train, calibrate, test, tell and save; the trained model that stood before goes last."""
     _check_installed()
     check_target(arguments.model)
-    config = read_config(arguments)
+    config, fixed = read_config(arguments)
     folder, name = _data(arguments.data)
     with Reporter(quiet=arguments.quiet) as progress:
         dataset = read_dataset(folder)
         progress.remark(f"{printable_name(name)}: {dataset.layout}")
         from anomaly.detector.training import train
 
-        training = train(dataset, config, data=name, device=arguments.device, progress=progress)
+        training = train(dataset, config, data=name, fixed=fixed, device=arguments.device, progress=progress)
         report = _test(training, progress)
     save_detector(training.detector, arguments.model)
     if arguments.json:
@@ -49,17 +49,17 @@ def run(arguments: Arguments) -> int:
     return 1 if report is not None and report.failed else 0
 
 
-def read_config(arguments: Arguments) -> Config:
-    """Return the settings of a file, changed by those on the command line.
+def read_config(arguments: Arguments) -> tuple[Config, frozenset[str]]:
+    """Return the settings of a file, changed by those on the command line, and the names of those given.
 
     Raises
     ------
     ConfigError
     """
-    config = Config() if arguments.config is None else load_config(arguments.config)
+    config, given = (Config(), frozenset[str]()) if arguments.config is None else load_settings(arguments.config)
     for name, value in arguments.settings:
         config = replace_setting(config, name, value)
-    return config
+    return config, given | {name for name, _ in arguments.settings}
 
 
 def _check_installed() -> None:
@@ -95,6 +95,8 @@ def _tell(detector: Detector, report: EvaluationReport | None, model: Path) -> N
         emit(printable_name(line))
     for note in detector.provenance.notes:
         emit(printable_name(note))
+    for reason in detector.provenance.selection:
+        emit(f"settings: {reason}")
     record = detector.record
     assert record is not None
     for line in record.calibration.lines():
@@ -117,6 +119,7 @@ def _facts(detector: Detector, report: EvaluationReport | None, model: Path) -> 
         "data": detector.provenance.data,
         "layout": detector.provenance.layout,
         "notes": list(detector.provenance.notes),
+        "selection": list(detector.provenance.selection),
         "splits": split_counts(detector),
         "threshold": calibration.threshold,
         "objective": calibration.objective,

@@ -27,6 +27,7 @@ def card(detector: Detector) -> str:
         *_split_lines(detector),
         f"- Embedding: {entry.name}, taps {taps}, about {config.geometry.size}² network pixels, "
         f"{'whitened' if config.embedding.whitening else 'not whitened'}",
+        *(f"- Settings: {reason}" for reason in provenance.selection),
         f"- Weights: {entry.origin}, sha256 {detector.embedding.backbone_sha256[:12]}…, licence {entry.licence}",
         "",
         "## Calibration",

@@ -70,6 +70,8 @@ class Provenance:
         How that folder was understood.
     notes : tuple of str
         What was noticed about the data and the split, one sentence each.
+    selection : tuple of str
+        How the settings were chosen, one sentence each.
     splits : tuple of SplitEntry
         Every image with its place in the split.
     """
@@ -78,6 +80,7 @@ class Provenance:
     data: str = ""
     layout: str = ""
     notes: tuple[str, ...] = ()
+    selection: tuple[str, ...] = ()
     splits: tuple[SplitEntry, ...] = ()
 
 

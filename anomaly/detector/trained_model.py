@@ -148,10 +148,7 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
                     for i, image in enumerate(images)
                 }
             ),
-            provenance=Provenance(
-                **{**manifest["provenance"], "notes": tuple(manifest["provenance"]["notes"])},
-                splits=parse_splits_csv(files["splits.csv"].decode("utf-8", "surrogateescape")),
-            ),
+            provenance=_provenance(manifest, files),
             history=_read_history(files),
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
@@ -345,6 +342,18 @@ def _read_history(files: Mapping[str, bytes]) -> CalibrationHistory | None:
     prefix = "calibration/"
     texts = {name.removeprefix(prefix): c.decode() for name, c in files.items() if name.startswith(prefix)}
     return CalibrationHistory.from_texts(texts) if texts else None
+
+
+def _provenance(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Provenance:
+    entry: Mapping[str, Any] = manifest["provenance"]
+    return Provenance(
+        created=entry["created"],
+        data=entry["data"],
+        layout=entry["layout"],
+        notes=tuple(entry["notes"]),
+        selection=tuple(entry.get("selection", ())),  # since 0.2
+        splits=parse_splits_csv(files["splits.csv"].decode("utf-8", "surrogateescape")),
+    )
 
 
 def _runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone, device: Device) -> Runtime:

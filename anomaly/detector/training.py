@@ -1,10 +1,11 @@
-"""From a labelled folder to a calibrated detector: check, split, fit on the bank split, calibrate on validation.
+"""From a labelled folder to a calibrated detector: check, split, choose settings, fit on the bank split, calibrate.
 
 The test split is returned untouched: nothing here scores it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from anomaly.dataset import Dataset, LabelledImage, SplitAssignment, find_duplic
 from anomaly.detector.detector import Detector, Provenance
 from anomaly.detector.patchcore import PatchCore
 from anomaly.detector.progress import Progress, silent
+from anomaly.detector.selection import Selection, select_settings
 from anomaly.embedding.runtime import Device
 
 
@@ -25,12 +27,15 @@ class Training:
     detector : Detector
         Calibrated on the validation split.
     split : SplitAssignment
+    selection : Selection
+        The settings it was trained with, and why.
     test : tuple of LabelledImage
         The images that nothing has looked at; may be empty.
     """
 
     detector: Detector
     split: SplitAssignment
+    selection: Selection
     test: tuple[LabelledImage, ...]
 
 
@@ -39,6 +44,7 @@ def train(
     config: Config,
     *,
     data: str,
+    fixed: Collection[str] = (),
     device: Device = "auto",
     progress: Progress = silent,
 ) -> Training:
@@ -50,9 +56,12 @@ def train(
     config : Config
     data : str
         What the caller calls the data; recorded.
+    fixed : collection of str
+        Settings, as ``section.name``, that somebody chose on purpose; only the others are tried out
+        (:mod:`anomaly.detector.selection`).
     device : {"auto", "cpu", "cuda"}
     progress : Progress
-        Told about ``checking images`` and the stages of :meth:`anomaly.PatchCore.fit` and
+        Told about ``checking images``, ``trying settings`` and the stages of :meth:`anomaly.PatchCore.fit` and
         :meth:`anomaly.Detector.calibrate`.
 
     Returns
@@ -63,24 +72,24 @@ def train(
     ------
     DatasetError, ImageError, BackboneError, RuntimeUnavailableError, ConfigError, CalibrationError
     """
-    core = PatchCore(config, device=device)
-    core.prepare()
+    PatchCore(config, device=device).prepare()  # what cannot be had should fail now, not after the images
     duplicates = find_duplicates(
         dataset.images,
         limits=config.image,
         progress=lambda done, total: progress("checking images", done, total),
     )
     split = split_dataset(dataset, config.split, seed=config.seed, duplicates=duplicates)
-    bank = split.select("bank")
+    bank, validation = split.select("bank"), split.select("validation")
+    selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
+    core = PatchCore(selection.config, device=device)
     detector = core.fit([image.path for image in bank], names=[image.name for image in bank], progress=progress)
     provenance = Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,
         layout=dataset.layout,
         notes=(*dataset.notes, *split.notes),
+        selection=selection.reasons,
         splits=split.entries,
     )
-    detector = replace(detector, provenance=provenance).calibrate(
-        split.select("validation"), reason="training", progress=progress
-    )
-    return Training(detector, split, split.select("test"))
+    detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
+    return Training(detector, split, selection, split.select("test"))

@@ -56,6 +56,8 @@ class Backbone:
     taps : tuple of Tap
         In the order of the forward pass.
     default_taps : tuple of str
+    tap_sets : tuple of tuple of str
+        Sets of taps worth trying on a new kind of image, the default ones among them.
     mean, std : tuple of 3 floats
         Normalisation of RGB in [0, 1].
     multiple : int
@@ -76,6 +78,7 @@ class Backbone:
     architecture: str
     taps: tuple[Tap, ...]
     default_taps: tuple[str, ...]
+    tap_sets: tuple[tuple[str, ...], ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     multiple: int
@@ -116,8 +119,9 @@ _LITE_STRIDES = (2, 4, 8, 16, 16, 32, 32)
 
 
 def _lite(
-    number: int, *, widths: Sequence[int], repeats: Sequence[int], default: Sequence[int], sha256: str
+    number: int, *, widths: Sequence[int], repeats: Sequence[int], default: tuple[int, int, int], sha256: str
 ) -> Backbone:
+    shallow, middle, deep = (f"block{i}" for i in default)
     stages = zip(_LITE_STRIDES, widths, repeats, strict=True)
     blocks = [(stride, width) for stride, width, repeat in stages for _ in range(repeat)]
     return Backbone(
@@ -125,7 +129,8 @@ def _lite(
         family="efficientnet_lite",
         architecture=f"tf_efficientnet_lite{number}",
         taps=tuple(Tap(f"block{i}", stride, width) for i, (stride, width) in enumerate(blocks)),
-        default_taps=tuple(f"block{i}" for i in default),
+        default_taps=(shallow, middle, deep),
+        tap_sets=((shallow,), (shallow, middle), (shallow, deep), (shallow, middle, deep), (middle, deep)),
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
         multiple=32,
@@ -143,6 +148,7 @@ def _resnet(name: str, expansion: int, origin: str, sha256: str) -> Backbone:
         architecture=name,
         taps=tuple(Tap(f"layer{i + 1}", 4 << i, (64 << i) * expansion) for i in range(4)),
         default_taps=("layer2", "layer3"),
+        tap_sets=(("layer2",), ("layer2", "layer3"), ("layer1", "layer2", "layer3"), ("layer3",)),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         multiple=32,
@@ -178,6 +184,7 @@ _BACKBONES: dict[str, Backbone] = {
             architecture="vit_small_patch14_dinov2",
             taps=tuple(Tap(f"block{i}", 14, 384) for i in range(12)),
             default_taps=("block5", "block8", "block11"),
+            tap_sets=(("block5", "block8", "block11"), ("block5", "block8"), ("block8", "block11")),
             mean=IMAGENET_MEAN,
             std=IMAGENET_STD,
             multiple=14,

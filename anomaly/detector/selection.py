@@ -1,0 +1,256 @@
+"""Which settings to train with: the given ones, unless labelled validation images say clearly otherwise.
+
+Candidates are compared by how well the score tells the labels apart where it matters, near the border: the
+cross-validated logarithmic loss of a logistic regression of the label on the logarithm of the image score, both
+labels weighing the same. It is a proper scoring rule (Gneiting & Raftery 2007,
+https://doi.org/10.1198/016214506000001437), and unlike the AUROC it still tells candidates apart that make no error.
+
+The given settings stand unless the best candidate's loss is lower by more than one standard error of the
+difference, image by image; of the candidates within one standard error of the best the smallest network image wins
+(the one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3). Only the
+bank and the validation split ever come here; the test split does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from anomaly.config import Config
+from anomaly.dataset import LabelledImage
+from anomaly.detector.candidates import Candidate, list_candidates
+from anomaly.detector.progress import Progress, silent
+from anomaly.detector.trial import BANK_IMAGES, run_trials
+from anomaly.embedding.runtime import Device
+from anomaly.imaging.decode import image_size
+from anomaly.types import DAMAGED, BoolArray, Float64Array
+
+LEAST_IMAGES = 5
+"""Fewer validation images of either label carry no choice."""
+MOST_IMAGES = 60
+"""Validation images of either label that are looked at, evenly spaced."""
+_FOLDS = 5
+_NEWTON_STEPS = 60
+_LONGEST_STEP = 1.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate and what it reached on the validation images.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    loss : float
+        Cross-validated logarithmic loss in nats; both labels weigh one half. Lower is better, 0.69 is chance.
+    auroc : float
+    """
+
+    candidate: Candidate
+    loss: float
+    auroc: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The settings to train with, and why.
+
+    Attributes
+    ----------
+    config : Config
+    reasons : tuple of str
+        Sentences for people.
+    trials : tuple of Trial
+        All that were compared, best first; empty where nothing was.
+    """
+
+    config: Config
+    reasons: tuple[str, ...]
+    trials: tuple[Trial, ...] = ()
+
+
+def select_settings(
+    config: Config,
+    *,
+    bank: Sequence[LabelledImage],
+    validation: Sequence[LabelledImage],
+    fixed: Collection[str] = (),
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> Selection:
+    """Choose the settings on the validation images.
+
+    Parameters
+    ----------
+    config : Config
+        The given settings.
+    bank, validation : sequence of LabelledImage
+        The images of these splits.
+    fixed : collection of str
+        Settings, as ``section.name``, that are not to be touched.
+    device : {"auto", "cpu", "cuda"}
+    progress : Progress
+        Told about the stage ``trying settings``.
+
+    Raises
+    ------
+    ImageError, BackboneError, RuntimeUnavailableError, ConfigError
+    """
+    if not config.selection.automatic:
+        return Selection(config, ("settings as given: automatic selection is off.",))
+    damaged = _evenly([image for image in validation if image.label == DAMAGED])
+    undamaged = _evenly([image for image in validation if image.label != DAMAGED])
+    fewest = min(len(damaged), len(undamaged))
+    if fewest < LEAST_IMAGES:
+        return Selection(
+            config,
+            (
+                f"settings as given: choosing others needs {LEAST_IMAGES} undamaged and {LEAST_IMAGES} damaged "
+                f"validation images, and there are {len(undamaged)} and {len(damaged)}.",
+            ),
+        )
+    area = median(height * width for height, width in (image_size(image.path, limits=config.image) for image in bank))
+    candidates = list_candidates(config, fixed=fixed, image_area=area)
+    if len(candidates) == 1:
+        return Selection(config, ("settings as given: every one of them was fixed.",))
+    judged = [*undamaged, *damaged]
+    truth = np.array([image.label == DAMAGED for image in judged])
+    scores = _score(config, candidates, bank, judged, truth, device, progress)
+    return _choose(config, candidates, scores, truth)
+
+
+def _evenly(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    places = np.linspace(0, len(images) - 1, min(len(images), MOST_IMAGES))
+    return [images[round(place)] for place in places]
+
+
+def _score(
+    config: Config,
+    candidates: Sequence[Candidate],
+    bank: Sequence[LabelledImage],
+    judged: Sequence[LabelledImage],
+    truth: BoolArray,
+    device: Device,
+    progress: Progress,
+) -> Float64Array:
+    """Scores of all judged images under all candidates, (candidates, images)."""
+    total = len({c.size for c in candidates}) * (min(len(bank), BANK_IMAGES) + len(judged))
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("trying settings", done, total)
+
+    scores = np.empty((len(candidates), len(judged)))
+    for size, trial in run_trials(
+        config,
+        candidates,
+        bank=[image.path for image in bank],
+        judged=[image.path for image in judged],
+        undamaged=~truth,
+        device=device,
+        step=step,
+    ):
+        of_size = [number for number, candidate in enumerate(candidates) if candidate.size == size]
+        scores[of_size] = trial.scores([candidates[number] for number in of_size], scale_share=config.scoring.top_share)
+    return scores
+
+
+def _choose(config: Config, candidates: Sequence[Candidate], scores: Float64Array, truth: BoolArray) -> Selection:
+    """Apply the rule; ``candidates[0]`` is the given one."""
+    from sklearn.metrics import roc_auc_score
+
+    losses = label_losses(scores, truth, seed=config.seed)
+    mean = losses.mean(axis=1)
+    best = int(mean.argmin())
+
+    def gap(number: int) -> tuple[float, float]:
+        difference = losses[number] - losses[best]
+        return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
+
+    alike = [number for number in range(len(candidates)) if gap(number)[0] <= gap(number)[1]]
+    chosen = 0 if 0 in alike else min(alike, key=lambda n: (candidates[n].size, mean[n]))
+    trials = [
+        Trial(c, float(loss), float(roc_auc_score(truth, row)))
+        for c, loss, row in zip(candidates, mean, scores, strict=True)
+    ]
+    reasons = _reasons(trials[0], trials[best], trials[chosen], gap(0), len(trials), truth)
+    return Selection(candidates[chosen].apply(config), reasons, tuple(sorted(trials, key=lambda t: t.loss)))
+
+
+def label_losses(scores: Float64Array, truth: BoolArray, *, seed: int) -> Float64Array:
+    """Logarithmic loss of each image under a logistic regression that has not seen it, in nats.
+
+    Parameters
+    ----------
+    scores : ndarray of float64, (candidates, n)
+        Positive image scores.
+    truth : ndarray of bool, (n,)
+        True: damaged. Both labels at least ``LEAST_IMAGES`` times.
+    seed : int
+        Of the folds, the same for all candidates.
+
+    Returns
+    -------
+    ndarray of float64, (candidates, n)
+        Weighted so that the mean of a row gives both labels one half.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    logs = np.log(np.maximum(scores, np.finfo(np.float64).tiny))
+    losses = np.empty_like(logs)
+    for learn, judge in StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(logs.T, truth):
+        good = logs[:, learn][:, ~truth[learn]]
+        centre, spread = np.median(good, axis=1, keepdims=True), np.maximum(good.std(axis=1, keepdims=True), 1e-9)
+        slope, intercept = _logistic_regression((logs[:, learn] - centre) / spread, truth[learn])
+        margin = slope * (logs[:, judge] - centre) / spread + intercept
+        losses[:, judge] = np.logaddexp(0.0, np.where(truth[judge], -margin, margin))
+    weighted: Float64Array = losses * 0.5 / np.where(truth, truth.mean(), 1 - truth.mean())
+    return weighted
+
+
+def _logistic_regression(x: Float64Array, truth: BoolArray) -> tuple[Float64Array, Float64Array]:
+    """Slope and intercept, (candidates, 1) each, of one logistic regression for each row of x (candidates, n).
+
+    Newton's method on the likelihood with a standard normal prior on the slope and balanced labels: what
+    scikit-learn's LogisticRegression with ``class_weight="balanced"`` minimises (a test compares them), for
+    hundreds of rows at once.
+    """
+    weight = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum()) * len(truth)
+    slope, intercept = np.zeros((len(x), 1)), np.zeros((len(x), 1))
+    for _ in range(_NEWTON_STEPS):
+        chance = 0.5 * (1 + np.tanh(0.5 * (slope * x + intercept)))
+        off, curve = weight * (chance - truth), weight * np.maximum(chance * (1 - chance), 1e-12)
+        g1, g0 = (off * x).sum(axis=1, keepdims=True) + slope, off.sum(axis=1, keepdims=True)
+        h11 = (curve * x * x).sum(axis=1, keepdims=True) + 1.0
+        h10, h00 = (curve * x).sum(axis=1, keepdims=True), curve.sum(axis=1, keepdims=True) + 1e-9
+        determinant = h11 * h00 - h10 * h10
+        slope -= np.clip((h00 * g1 - h10 * g0) / determinant, -_LONGEST_STEP, _LONGEST_STEP)
+        intercept -= np.clip((h11 * g0 - h10 * g1) / determinant, -_LONGEST_STEP, _LONGEST_STEP)
+    return slope, intercept
+
+
+def _reasons(
+    given: Trial, best: Trial, chosen: Trial, gap: tuple[float, float], n: int, truth: BoolArray
+) -> tuple[str, ...]:
+    on = f"{n} combinations of settings compared on {int((~truth).sum())} undamaged and {int(truth.sum())} damaged"
+    lines = [f"{on} validation images."]
+    if chosen is given:
+        lines.append(
+            f"settings as given kept ({_figures(given)}): the best of the others ({_figures(best)}) is not better by "
+            "more than one standard error."
+        )
+        return tuple(lines)
+    lines.append(
+        f"chosen: {chosen.candidate.describe()} ({_figures(chosen)}); as given: {given.candidate.describe()} "
+        f"({_figures(given)}), worse by {gap[0] / gap[1]:.1f} standard errors."
+    )
+    return tuple(lines)
+
+
+def _figures(trial: Trial) -> str:
+    return f"loss {trial.loss:.3f}, AUROC {100 * trial.auroc:.1f} %"

@@ -1,0 +1,180 @@
+"""Scores of validation images under many settings, from one pass of the network for each size.
+
+A trial is a small PatchCore: fewer bank images, fewer rows, and the scale of a tap is taken from the undamaged
+validation images. Settings are compared with each other here, never judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from anomaly.config import Config
+from anomaly.detector.candidates import Candidate
+from anomaly.detector.features import Extractor
+from anomaly.detector.network_builder import NetworkBuilder
+from anomaly.detector.scales import tap_scales
+from anomaly.embedding.runtime import Device
+from anomaly.embedding.whitening import Whitening, fit_whitening
+from anomaly.imaging.decode import load_image
+from anomaly.scoring import fuse_grids, image_score
+from anomaly.types import BoolArray, Float32Array, Float64Array
+from memory_bank import CoresetBuilder, MemoryBank
+
+BANK_IMAGES = 60
+"""Bank images of a trial, evenly spaced."""
+_TRIAL_ROWS = 3000
+_PATCHES = 100_000
+"""Patches of one tap that the coreset of a trial is selected from, an even random share of every image."""
+_MEMORY_MB = 600
+
+Key = tuple[bool, str]
+"""Whitened or not, and the tap."""
+
+
+@dataclass(frozen=True, eq=False)
+class SizeTrial:
+    """Patch distances of every validation image at one size.
+
+    Attributes
+    ----------
+    distances : mapping of (whitening, tap) to list of ndarray of float32, (gh, gw)
+        One grid for each image.
+    undamaged : ndarray of bool, (n,)
+    """
+
+    distances: Mapping[Key, Sequence[Float32Array]]
+    undamaged: BoolArray
+
+    def scores(self, candidates: Sequence[Candidate], *, scale_share: float) -> Float64Array:
+        """Image scores of every image under candidates of this size, (candidates, n).
+
+        The scale of each tap comes from image scores with ``scale_share`` as top share, the same for all.
+        """
+        scores = np.empty((len(candidates), len(self.undamaged)))
+        fusions: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
+        for number, candidate in enumerate(candidates):
+            fusions.setdefault((candidate.whitening, candidate.taps), []).append(number)
+        for (whitening, taps), numbers in fusions.items():
+            per_tap = [self.distances[whitening, tap] for tap in taps]
+            scales = self._scales(per_tap, scale_share)
+            for image, grids in enumerate(zip(*per_tap, strict=True)):
+                for smoothing in {candidates[number].smoothing for number in numbers}:
+                    fused = fuse_grids(grids, scales=scales, smoothing=smoothing)
+                    for number in numbers:
+                        if candidates[number].smoothing == smoothing:
+                            scores[number, image] = image_score(fused, top_share=candidates[number].top_share)
+        return scores
+
+    def _scales(self, per_tap: Sequence[Sequence[Float32Array]], share: float) -> tuple[float, ...]:
+        good = np.flatnonzero(self.undamaged)
+        return tap_scales(np.array([[image_score(grids[int(i)], top_share=share) for grids in per_tap] for i in good]))
+
+
+def run_trials(
+    config: Config,
+    candidates: Sequence[Candidate],
+    *,
+    bank: Sequence[Path],
+    judged: Sequence[Path],
+    undamaged: BoolArray,
+    device: Device,
+    step: Callable[[], None],
+) -> Iterator[tuple[int, SizeTrial]]:
+    """Yield each size of the candidates with its trial.
+
+    Parameters
+    ----------
+    config : Config
+    candidates : sequence of Candidate
+    bank : sequence of Path
+        Undamaged images; at most ``BANK_IMAGES`` of them are used.
+    judged : sequence of Path
+        Validation images.
+    undamaged : ndarray of bool, (n,)
+        Which of them are; at least two.
+    device : {"auto", "cpu", "cuda"}
+    step : callable
+        Called once for every image that was embedded.
+    """
+    keys = sorted({(c.whitening, tap) for c in candidates for tap in c.taps})
+    wanted = {tap for _, tap in keys}
+    learnt = [bank[i] for i in sorted({round(p) for p in np.linspace(0, len(bank) - 1, min(len(bank), BANK_IMAGES))})]
+    for size in sorted({candidate.size for candidate in candidates}):
+        own = replace(
+            config,
+            geometry=replace(config.geometry, size=size),
+            embedding=replace(config.embedding, taps=tuple(sorted(wanted)), whitening=False),
+        )
+        builder = NetworkBuilder(own, device)
+        extractor, _ = builder.build()
+        taps = builder.config.embedding.taps
+        banks = _fit(extractor, taps, keys, learnt, own, step)
+        yield size, SizeTrial(_judge(extractor, taps, banks, judged, own, step), undamaged)
+
+
+@dataclass(frozen=True, eq=False)
+class _TrialBank:
+    whitening: Whitening | None
+    bank: MemoryBank
+
+    def distances(self, grid: Float32Array, *, neighbours: int) -> Float32Array:
+        gh, gw, d = grid.shape
+        rows = np.ascontiguousarray(grid.reshape(gh * gw, d))
+        rows = rows if self.whitening is None else self.whitening.apply(rows)
+        k = min(neighbours, len(self.bank))
+        distance: Float32Array = self.bank.search(rows, k=k).distance.mean(axis=1, dtype=np.float32)
+        return distance.reshape(gh, gw)
+
+
+def _fit(
+    extractor: Extractor,
+    taps: Sequence[str],
+    keys: Sequence[Key],
+    paths: Sequence[Path],
+    config: Config,
+    step: Callable[[], None],
+) -> dict[Key, _TrialBank]:
+    """Embed the bank images once and select a small coreset for each tap, whitened and not."""
+    rng = np.random.default_rng(config.seed)
+    columns: dict[str, list[Float32Array]] = {tap: [] for tap in taps}
+    for path in paths:
+        _, grids = extractor.embed(load_image(path, limits=config.image))
+        for tap, grid in zip(taps, grids, strict=True):
+            rows = grid.reshape(-1, grid.shape[-1])
+            share = max(1, _PATCHES // len(paths))
+            chosen = np.sort(rng.permutation(len(rows))[:share])
+            columns[tap].append(np.ascontiguousarray(rows[chosen]))
+        step()
+    banks = {}
+    for whitened, tap in keys:
+        whitening = fit_whitening(np.concatenate(columns[tap])) if whitened else None
+        coreset = CoresetBuilder(_TRIAL_ROWS, seed=config.seed, memory_mb=_MEMORY_MB)
+        for number, rows in enumerate(columns[tap]):
+            coreset.add(
+                rows if whitening is None else whitening.apply(rows), number, np.zeros((len(rows), 1), dtype=np.int64)
+            )
+        banks[whitened, tap] = _TrialBank(whitening, coreset.build())
+    return banks
+
+
+def _judge(
+    extractor: Extractor,
+    taps: Sequence[str],
+    banks: Mapping[Key, _TrialBank],
+    paths: Sequence[Path],
+    config: Config,
+    step: Callable[[], None],
+) -> dict[Key, list[Float32Array]]:
+    """Patch distances of all images under every small bank."""
+    found: dict[Key, list[Float32Array]] = {key: [] for key in banks}
+    for path in paths:
+        _, grids = extractor.embed(load_image(path, limits=config.image))
+        by_tap = dict(zip(taps, grids, strict=True))
+        for key, bank in banks.items():
+            found[key].append(bank.distances(by_tap[key[1]], neighbours=config.bank.neighbours))
+        step()
+    return found
