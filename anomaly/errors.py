@@ -5,6 +5,8 @@
     ├── ImageError                      one image cannot be used; carries ``path``
     │   ├── ImageUnreadableError        missing, no permission, a directory, corrupt, truncated, no image
     │   └── ImageTooLargeError          more bytes or pixels than the limits allow
+    ├── PartFinderError                 stored settings of a part finder are wrong
+    ├── NoPartsError                    pictures cannot be cut into parts; carries ``reason``
     ├── DatasetError
     │   ├── LayoutError                 the folder is in none of the accepted layouts
     │   ├── LabelsError                 labels.csv is wrong; carries ``row``
@@ -56,6 +58,18 @@ class ImageUnreadableError(ImageError):
 
 class ImageTooLargeError(ImageError):
     """The file has more bytes or pixels than the limits allow; it was not decoded."""
+
+
+class PartFinderError(AnomalyError):
+    """What was stored of a part finder cannot be read."""
+
+
+class NoPartsError(AnomalyError):
+    """The undamaged pictures cannot be cut into parts and should be judged whole; ``reason`` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"expected pictures of several parts: {reason}; judge the picture as a whole")
+        self.reason = reason
 
 
 class DatasetError(AnomalyError):

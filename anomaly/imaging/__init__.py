@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from anomaly.imaging.decode import (
@@ -20,15 +21,21 @@ from anomaly.imaging.quality import measure_quality
 
 if TYPE_CHECKING:
     from anomaly.imaging.heatmap import BankPicture, render_heatmap
+    from anomaly.imaging.part_fitting import fit_part_finder
+    from anomaly.imaging.parts import FoundParts, Part, PartFinder
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "BankPicture",
+    "FoundParts",
     "Geometry",
+    "Part",
+    "PartFinder",
     "View",
     "check_image",
     "content_hash",
     "find_images",
+    "fit_part_finder",
     "image_size",
     "load_image",
     "measure_quality",
@@ -39,10 +46,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # The drawing modules are needed for heatmaps alone; a prediction starts without them.
-    if name in ("BankPicture", "render_heatmap"):
-        from anomaly.imaging import heatmap
+# What most predictions do without is loaded when it is first used.
+_LATE = {
+    "BankPicture": "heatmap",
+    "FoundParts": "parts",
+    "Part": "parts",
+    "PartFinder": "parts",
+    "fit_part_finder": "part_fitting",
+    "render_heatmap": "heatmap",
+}
 
-        return getattr(heatmap, name)
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(f"anomaly.imaging.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

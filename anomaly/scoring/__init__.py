@@ -1,6 +1,7 @@
 """Patch distances to anomaly map, image score and regions; NumPy and Pillow only."""
 
+from anomaly.imaging.components import label_components
 from anomaly.scoring.anomaly_map import fuse_grids, image_score, to_pixels
-from anomaly.scoring.regions import find_regions, label_components
+from anomaly.scoring.regions import find_regions
 
 __all__ = ["find_regions", "fuse_grids", "image_score", "label_components", "to_pixels"]

@@ -17,7 +17,8 @@ CPU = ("--device", "cpu")
 def test_settings_come_from_file_then_command_line(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("seed = 3\n[geometry]\nsize = 128\n[bank]\nmax_rows = 50\n")
     words = ["--config", str(tmp_path / "c.toml"), "--set", "geometry.size=256", "--seed", "9"]
-    config, given = train.read_config(parse(["--train", *words, "--backbone", "efficientnet_lite1", "--weights", "w.pth"]))
+    words += ["--backbone", "efficientnet_lite1", "--weights", "w.pth"]
+    config, given = train.read_config(parse(["--train", *words]))
     assert (config.seed, config.geometry.size, config.bank.max_rows) == (9, 256, 50)
     assert (config.embedding.backbone, config.embedding.weights) == ("efficientnet_lite1", "w.pth")
     assert given == {"seed", "geometry.size", "bank.max_rows", "embedding.backbone", "embedding.weights"}
