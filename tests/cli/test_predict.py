@@ -36,7 +36,7 @@ def test_a_folder_gives_one_line_per_image(
     bad, good = out.splitlines()
     assert bad.startswith(f"{photographs}/day 2/bad.png  damaged  ")
     assert "1 region at x=" in bad
-    assert good.startswith(f"{photographs}/good.png  undamaged  score ")
+    assert good.startswith(f"{photographs}/good.png  undamaged  probability ")
 
 
 def test_json_and_csv_say_the_same_as_python(
@@ -51,6 +51,8 @@ def test_json_and_csv_say_the_same_as_python(
     assert rows[0]["threshold"] == expected.threshold
     assert rows[0]["label"] == "damaged"
     assert rows[0]["calibration_version"] == 1
+    assert rows[0]["probability"] == expected.probability
+    assert 0 <= rows[1]["probability_low"] <= rows[1]["probability"] <= 0.5 <= rows[0]["probability"]
     with table.open(newline="", encoding="utf-8") as stream:
         flat = list(csv.DictReader(stream))
     assert tuple(flat[0]) == CSV_COLUMNS

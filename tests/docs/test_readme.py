@@ -133,6 +133,9 @@ def test_the_verdict_line_is_what_predict_prints() -> None:
         nearest=(),
         quality=CaptureQuality(640, 480, 0.5, 0.2, 0.01, 0.0, 0.0),
         calibration_version=1,
+        probability=0.97,
+        probability_low=0.91,
+        probability_high=0.99,
     )
     assert f"\n    {text_line(Row('image.png', prediction))}\n" in read("README.md")
 
