@@ -68,28 +68,12 @@ def calibrate(
     PromiseNotPossibleError
         The images cannot carry the promised rate.
     """
-    if objective not in OBJECTIVES:
-        raise CalibrationError(f"unknown objective {objective!r}; choose one of {', '.join(OBJECTIVES)}")
-    checked_fraction(confidence, name="confidence")
-    check_parameters(
-        objective,
-        target=target,
-        confidence=confidence if objective in PROMISED or confidence != DEFAULT_CONFIDENCE else None,
-        miss_cost=miss_cost,
-        max_miss_rate=max_miss_rate,
-        max_false_alarm_rate=max_false_alarm_rate,
-    )
+    _check(objective, target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate)
     undamaged = checked_scores(undamaged_scores, name="undamaged")
     damaged = checked_scores(damaged_scores, name="damaged", least=0)
     if objective == "accuracy" and not damaged.size:
         objective, target = "false-alarm-target", DEFAULT_FALSE_ALARM_TARGET
-    rules = _rules(
-        target=target,
-        confidence=confidence,
-        miss_cost=miss_cost,
-        max_miss_rate=max_miss_rate,
-        max_false_alarm_rate=max_false_alarm_rate,
-    )
+    rules = _rules(target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate)
     lower, threshold, notes = rules[objective](undamaged, damaged)
     counts = counts_at(undamaged, damaged, threshold=threshold, reinspect_above=lower)
     return Calibration(
@@ -158,8 +142,29 @@ _Choice: TypeAlias = tuple[float | None, float, list[str]]
 """The lower threshold where there are two, the threshold, and what has to be said of them."""
 
 
+def _check(
+    objective: Objective,
+    target: float | None,
+    confidence: float,
+    miss_cost: float | None,
+    max_miss_rate: float | None,
+    max_false_alarm_rate: float | None,
+) -> None:
+    """Compare the parameters given with those that the objective has."""
+    if objective not in OBJECTIVES:
+        raise CalibrationError(f"unknown objective {objective!r}; choose one of {', '.join(OBJECTIVES)}")
+    checked_fraction(confidence, name="confidence")
+    check_parameters(
+        objective,
+        target=target,
+        confidence=confidence if objective in PROMISED or confidence != DEFAULT_CONFIDENCE else None,
+        miss_cost=miss_cost,
+        max_miss_rate=max_miss_rate,
+        max_false_alarm_rate=max_false_alarm_rate,
+    )
+
+
 def _rules(
-    *,
     target: float | None,
     confidence: float,
     miss_cost: float | None,
