@@ -50,8 +50,7 @@ def calibrate(
         ``"accuracy"``: fewest validation errors. ``"cost"``: least ``false alarms + miss_cost * misses``.
         ``"false-alarm-target"``: this share of undamaged images flagged on average (conformal).
         ``"max-false-alarm-rate"``, ``"max-miss-rate"``: this rate is not exceeded, with the given confidence.
-        ``"both-rates"``: neither of the two is exceeded, each with the given confidence; what lies between the two
-        thresholds is ``reinspect``. Where one threshold keeps both, there is one, and nothing to reinspect.
+        ``"both-rates"``: neither of the two is, each with the given confidence; see `both_rates_thresholds`.
     target : float, optional
         The rate, in (0, 1); required by the objectives that have one, an error with the others.
     confidence : float
@@ -75,11 +74,10 @@ def calibrate(
         objective, target = "false-alarm-target", DEFAULT_FALSE_ALARM_TARGET
     rules = _rules(target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate)
     lower, threshold, notes = rules[objective](undamaged, damaged)
-    counts = counts_at(undamaged, damaged, threshold=threshold, reinspect_above=lower)
     return Calibration(
-        threshold,
-        objective,
-        **counts,
+        threshold=threshold,
+        objective=objective,
+        **counts_at(undamaged, damaged, threshold=threshold, reinspect_above=lower),
         target=target,
         confidence=confidence if objective in PROMISED else None,
         miss_cost=miss_cost,
