@@ -251,6 +251,12 @@ EVALUATE = Verb(
             choices=("validation", "test"),
         ),
         replace(_CSV, help="also write one row per image to FILE; it appears when all are done, or not at all"),
+        Option(
+            "--confusion",
+            "also draw verdicts against truth, with the images behind each count, to FILE (.png)",
+            "FILE",
+            named,
+        ),
         _MODEL,
         _DEVICE,
         _JSON,

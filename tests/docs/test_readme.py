@@ -103,7 +103,7 @@ def test_every_command_does_its_work(a_users_folder: Path) -> None:
         # Twelve parts cannot carry a promise, and `--exit-code` tells of the damaged one.
         expected = 1 if "--max-miss-rate" in words else 3 if "--exit-code" in words else 0
         assert status == expected, f"{' '.join(words)}\n{told.getvalue()}"
-    for made in ("trained", "trained_lite2", "verdicts.csv", "why.png", "compared.csv"):
+    for made in ("trained", "trained_lite2", "verdicts.csv", "why.png", "compared.csv", "compared.png"):
         assert (a_users_folder / made).exists(), made
     assert len(list((a_users_folder / "heatmaps").rglob("*.png"))) == 3
 
