@@ -63,12 +63,14 @@ class Balanced:
 
     Attributes
     ----------
-    ours, f1, hindsight : float
-        At the threshold of ``accuracy``; at the validation score with the best F1, as anomalib chooses; at the best
-        threshold for this very test half, which nobody can know.
+    ours, even, f1, hindsight : float
+        At the threshold of ``accuracy``; at that of ``cost`` with both labels weighing the same
+        (``miss_cost = n_undamaged / n_damaged``); at the validation score with the best F1, as anomalib chooses; at the
+        best threshold for this very test half, which nobody can know.
     """
 
     ours: float
+    even: float
     f1: float
     hindsight: float
 
@@ -148,19 +150,16 @@ def balanced_accuracies(splits: Sequence[Halves]) -> Balanced:
     """Compare our threshold with the F1 threshold and with hindsight, on the test halves."""
     rows = []
     for halves in splits:
-        ours = calibrate(halves.undamaged, halves.damaged).threshold
-        f1 = best_f1_sample(np.sort(halves.undamaged), np.sort(halves.damaged))
+        u, d = halves.undamaged, halves.damaged
         pooled = np.unique(np.concatenate([halves.test_undamaged, halves.test_damaged]))
-        places = np.concatenate([[pooled[0] - 1], pooled])
-        rows.append(
-            (
-                float(_balanced(halves, np.array([ours]))[0]),
-                float(_balanced(halves, np.array([f1]))[0]),
-                float(_balanced(halves, places).max()),
-            )
+        chosen = (
+            calibrate(u, d).threshold,
+            calibrate(u, d, objective="cost", miss_cost=u.size / d.size).threshold,
+            best_f1_sample(np.sort(u), np.sort(d)),
         )
-    ours_mean, f1_mean, hindsight = (float(np.mean(column)) for column in zip(*rows, strict=True))
-    return Balanced(ours_mean, f1_mean, hindsight)
+        hindsight = float(_balanced(halves, np.concatenate([[pooled[0] - 1], pooled])).max())
+        rows.append((*_balanced(halves, np.array(chosen)).tolist(), hindsight))
+    return Balanced(*(float(np.mean(column)) for column in zip(*rows, strict=True)))
 
 
 def said_and_happened(splits: Sequence[Halves]) -> list[tuple[Float64Array, BoolArray]]:
