@@ -143,7 +143,7 @@ class Calibration:
         -----
         Venn-Abers, see :mod:`anomaly.calibration.venn_abers`. Between equally good thresholds the interval holds the
         deciding probability inside, and p is brought to the side that the label is on
-        (``docs/decisions/0020-probability.md`` has the proof).
+        (``docs/decisions/0012-probability.md`` has the proof).
         """
         predictor = None if self.validation is None else self.validation.venn_abers
         if predictor is None:

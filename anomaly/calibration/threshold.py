@@ -183,7 +183,7 @@ def place_above(score: float, pooled: Float64Array, *, close: bool = False) -> f
     pooled : ndarray of float64, (n,)
         All validation scores, ascending.
     close : bool
-        A quarter into the gap instead of its middle (``docs/decisions/0022-place-of-a-promise.md``).
+        A quarter into the gap instead of its middle (``docs/decisions/0014-place-of-a-promise.md``).
 
     Returns
     -------

@@ -61,7 +61,7 @@ def gear_material(
         "ShaderNodeTexNoise", {"noise_dimensions": "1D"}, {"W": radius, "Scale": 17.0, "Detail": 2.0, "Roughness": 0.7}
     ).outputs[0]
     scratch, oil, speck = _grime(g, atlas, position, 0.17)[:3]
-    height = g.math("MULTIPLY_ADD", marks, 0.0075, g.math("MULTIPLY", scratch, -0.0022))
+    height = g.math("MULTIPLY_ADD", marks, 0.0075, g.math("MULTIPLY", scratch, -0.0014))
     dark: Socket | None = None
     if decal is not None:
         painted = make_image("decal", np.stack([decal.rust, decal.dark, 0.5 + decal.height], axis=-1))
