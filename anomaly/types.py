@@ -23,6 +23,10 @@ Label: TypeAlias = Literal["undamaged", "damaged"]
 UNDAMAGED: Label = "undamaged"
 DAMAGED: Label = "damaged"
 
+Verdict: TypeAlias = Literal["undamaged", "damaged", "reinspect"]
+"""What a detector says of an image; a truth is never ``reinspect``."""
+REINSPECT: Verdict = "reinspect"
+
 Split: TypeAlias = Literal["bank", "validation", "test"]
 
 
@@ -105,14 +109,19 @@ class Prediction:
     ----------
     path : str
         The image as the caller named it.
-    label : {"undamaged", "damaged"} or None
-        None when the detector is not calibrated.
+    label : {"undamaged", "damaged", "reinspect"} or None
+        None when the detector is not calibrated. ``reinspect``: a person has to look, since neither of the two other
+        labels would keep the promised rates.
     score : float
         Raw image score; larger is stranger. Never clamped or squashed.
     threshold : float or None
         ``score > threshold`` is damaged. None when the detector is not calibrated.
     probability, probability_low, probability_high : float or None
-        Probability of damage with its interval; None where the calibration carries none.
+        Probability of damage with its interval; None where no damaged image was labelled.
+    p_value : float or None
+        Share of undamaged images at least as strange, conformal; None when the detector is not calibrated.
+    reinspect_above : float or None
+        ``reinspect_above < score <= threshold`` is to be reinspected; None: there is one threshold only.
     anomaly_map : ndarray of float32, (H, W)
         In original pixels, in the unit of the score.
     regions : tuple of Region
@@ -124,7 +133,7 @@ class Prediction:
     """
 
     path: str
-    label: Label | None
+    label: Verdict | None
     score: float
     threshold: float | None
     anomaly_map: Float32Array = field(repr=False)
@@ -135,3 +144,10 @@ class Prediction:
     probability: float | None = None
     probability_low: float | None = None
     probability_high: float | None = None
+    p_value: float | None = None
+    reinspect_above: float | None = None
+
+    @property
+    def region_threshold(self) -> float | None:
+        """What the regions lie above: the lower of the two thresholds, or the only one."""
+        return self.threshold if self.reinspect_above is None else self.reinspect_above

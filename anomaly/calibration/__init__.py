@@ -9,8 +9,8 @@ from anomaly.calibration.calibration import (
     OBJECTIVES,
     Calibration,
     Objective,
-    calibrate,
 )
+from anomaly.calibration.choice import both_rates_thresholds, calibrate
 from anomaly.calibration.history import CalibrationHistory, CalibrationRecord, Rollback
 from anomaly.calibration.promise import (
     best_possible_rate,
@@ -18,13 +18,14 @@ from anomaly.calibration.promise import (
     max_false_alarm_threshold,
     max_miss_threshold,
 )
-from anomaly.calibration.scored import MergedScores, ScoredImage, merge_scores, scores_by_label
+from anomaly.calibration.scored import MergedScores, ScoredImage, ValidationScores, merge_scores, scores_by_label
 from anomaly.calibration.threshold import (
     FalseAlarmThreshold,
     accuracy_threshold,
     cost_threshold,
     false_alarm_threshold,
 )
+from anomaly.calibration.venn_abers import VennAbers
 
 __all__ = [
     "DEFAULT_CONFIDENCE",
@@ -38,8 +39,11 @@ __all__ = [
     "Objective",
     "Rollback",
     "ScoredImage",
+    "ValidationScores",
+    "VennAbers",
     "accuracy_threshold",
     "best_possible_rate",
+    "both_rates_thresholds",
     "calibrate",
     "cost_threshold",
     "false_alarm_threshold",

@@ -1,24 +1,22 @@
-"""From held-out scores to a threshold that explains itself."""
+"""A threshold that explains itself, and what the validation scores behind it say of a new score."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from anomaly.calibration._scores import checked_fraction, checked_scores
-from anomaly.calibration.promise import max_false_alarm_threshold, max_miss_threshold
-from anomaly.calibration.threshold import accuracy_threshold, cost_threshold, false_alarm_threshold
+from anomaly.calibration._parameters import check_parameters
+from anomaly.calibration.scored import ValidationScores
 from anomaly.errors import CalibrationError
-from anomaly.types import DAMAGED, UNDAMAGED, Float64Array, Label
+from anomaly.types import DAMAGED, REINSPECT, UNDAMAGED, Float64Array, Verdict
 
-Objective: TypeAlias = Literal["accuracy", "cost", "false-alarm-target", "max-false-alarm-rate", "max-miss-rate"]
+Objective: TypeAlias = Literal[
+    "accuracy", "both-rates", "cost", "false-alarm-target", "max-false-alarm-rate", "max-miss-rate"
+]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-_PROMISED = ("max-false-alarm-rate", "max-miss-rate")
 
 DEFAULT_CONFIDENCE = 0.95
 DEFAULT_FALSE_ALARM_TARGET = 0.05
@@ -39,17 +37,25 @@ class Calibration:
     n_undamaged, n_damaged : int
         Validation images.
     false_alarms : int
-        Undamaged validation images that the threshold flags.
+        Undamaged validation images labelled damaged.
     misses : int
-        Damaged validation images that it does not flag.
+        Damaged validation images labelled undamaged.
     target : float or None
         The rate aimed at (``"false-alarm-target"``) or promised (``"max-..."``).
     confidence : float or None
-        Of the promise; None where nothing is promised.
+        Of the promise, with ``"both-rates"`` of each of the two; None where nothing is promised.
     miss_cost : float or None
         Price of a miss in false alarms (``"cost"`` only).
     notes : tuple of str
         What a reader of the threshold has to know, one sentence each.
+    max_miss_rate, max_false_alarm_rate : float or None
+        The two promised rates (``"both-rates"`` only).
+    reinspect_above : float or None
+        ``reinspect_above < score <= threshold`` is ``reinspect`` (``"both-rates"`` only); None: one threshold.
+    reinspected_undamaged, reinspected_damaged : int
+        Validation images between the two thresholds.
+    validation : ValidationScores or None
+        The scores it rests on, for probabilities. Not part of the text of a record, which holds them anyway.
 
     Raises
     ------
@@ -67,20 +73,40 @@ class Calibration:
     confidence: float | None = None
     miss_cost: float | None = None
     notes: tuple[str, ...] = ()
+    max_miss_rate: float | None = None
+    max_false_alarm_rate: float | None = None
+    reinspect_above: float | None = None
+    reinspected_undamaged: int = 0
+    reinspected_damaged: int = 0
+    validation: ValidationScores | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise CalibrationError(f"unknown objective {self.objective!r}; choose one of {', '.join(OBJECTIVES)}")
         if not math.isfinite(self.threshold):
             raise CalibrationError(f"the threshold must be finite, got {self.threshold}; calibrate again")
-        if not (0 <= self.false_alarms <= self.n_undamaged and 0 <= self.misses <= self.n_damaged):
+        flagged = self.false_alarms + self.reinspected_undamaged
+        passed = self.misses + self.reinspected_damaged
+        counts = (self.false_alarms, self.misses, self.reinspected_undamaged, self.reinspected_damaged)
+        if min(counts) < 0 or flagged > self.n_undamaged or passed > self.n_damaged:
             raise CalibrationError(
                 f"counts contradict each other: {self.false_alarms} of {self.n_undamaged} undamaged flagged, "
                 f"{self.misses} of {self.n_damaged} damaged missed; calibrate again"
             )
-        _check_extras(self)
+        self._check_band()
+        promised = self.objective in ("both-rates", "max-false-alarm-rate", "max-miss-rate")
+        if promised != (self.confidence is not None):
+            raise CalibrationError(f"objective {self.objective!r} with confidence {self.confidence}; calibrate again")
+        check_parameters(
+            self.objective,
+            target=self.target,
+            confidence=self.confidence,
+            miss_cost=self.miss_cost,
+            max_miss_rate=self.max_miss_rate,
+            max_false_alarm_rate=self.max_false_alarm_rate,
+        )
 
-    def label(self, score: float) -> Label:
+    def label(self, score: float) -> Verdict:
         """Return the verdict on one raw image score.
 
         Raises
@@ -90,162 +116,126 @@ class Calibration:
         """
         if not math.isfinite(score):
             raise CalibrationError(f"a score must be finite to be judged, got {score}; score the image again")
-        return DAMAGED if score > self.threshold else UNDAMAGED
+        if score > self.threshold:
+            return DAMAGED
+        if self.reinspect_above is not None and score > self.reinspect_above:
+            return REINSPECT
+        return UNDAMAGED
+
+    def probability(self, score: float) -> tuple[float, float, float] | None:
+        """Return the probability of damage and the ends of its interval, ``(p, low, high)``.
+
+        It holds for images as often damaged as the validation images are. All three never fall in the score, and
+        ``low <= p <= high``. With the objective ``accuracy`` p agrees with the label: at least 1/2 for what is
+        labelled damaged, at most 1/2 for the rest. With ``cost`` the same holds at ``1 / (1 + miss_cost)``.
+
+        Returns
+        -------
+        tuple of three floats, or None
+            None where no damaged image was labelled, or the scores are not at hand.
+
+        Raises
+        ------
+        CalibrationError
+            The score is NaN or infinite.
+
+        Notes
+        -----
+        Venn-Abers, see :mod:`anomaly.calibration.venn_abers`. Between equally good thresholds the interval holds the
+        deciding probability inside, and p is brought to the side that the label is on
+        (``docs/decisions/0012-probability.md`` has the proof).
+        """
+        predictor = None if self.validation is None else self.validation.venn_abers
+        if predictor is None:
+            return None
+        p, low, high = predictor.probability(score)
+        if self.objective in ("accuracy", "cost"):
+            deciding = 1 / (1 + (1.0 if self.miss_cost is None else self.miss_cost))
+            p = max(p, deciding) if score > self.threshold else min(p, deciding)
+        return p, min(low, p), max(high, p)
+
+    def p_value(self, score: float) -> float | None:
+        """Return the conformal p-value of "this image is undamaged"; None where the scores are not at hand.
+
+        See :meth:`anomaly.calibration.ValidationScores.p_value`.
+        """
+        return None if self.validation is None else self.validation.p_value(score)
 
     def lines(self) -> list[str]:
         """Return what there is to say in plain text, counts first."""
-        aim = {
+        damaged = "no damaged image"
+        if self.n_damaged:
+            damaged = f"{self.misses} of {self.n_damaged} damaged missed"
+        found = [f"{damaged}, {self.false_alarms} of {self.n_undamaged} undamaged flagged on validation"]
+        if self.reinspect_above is None:
+            found.append(f"threshold {self.threshold:.6g} ({self._aim()})")
+        else:
+            found += [
+                f"{self.reinspected_damaged} of {self.n_damaged} damaged and {self.reinspected_undamaged} of "
+                f"{self.n_undamaged} undamaged to be reinspected",
+                f"thresholds {self.reinspect_above:.6g} and {self.threshold:.6g}, reinspect between ({self._aim()})",
+            ]
+        return [*found, *self.notes]
+
+    def _aim(self) -> str:
+        """Say what the threshold was chosen for."""
+        return {
             "accuracy": "fewest validation errors",
+            "both-rates": f"miss rate at most {self.max_miss_rate} and false-alarm rate at most "
+            f"{self.max_false_alarm_rate}, confidence {self.confidence} each",
             "cost": f"a miss costs {self.miss_cost} false alarms",
             "false-alarm-target": f"false-alarm target {self.target}",
             "max-false-alarm-rate": f"false-alarm rate at most {self.target}, confidence {self.confidence}",
             "max-miss-rate": f"miss rate at most {self.target}, confidence {self.confidence}",
         }[self.objective]
-        damaged = "no damaged image"
-        if self.n_damaged:
-            damaged = f"{self.misses} of {self.n_damaged} damaged missed"
-        return [
-            f"{damaged}, {self.false_alarms} of {self.n_undamaged} undamaged flagged on validation",
-            f"threshold {self.threshold:.6g} ({aim})",
-            *self.notes,
-        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields ready for JSON; what belongs to two rates is left out where there is none."""
+        names = FIELDS + BOTH_RATES_FIELDS if self.objective == "both-rates" else FIELDS
+        return {name: getattr(self, name) for name in names}
+
+    def _check_band(self) -> None:
+        lower = self.reinspect_above
+        if lower is None:
+            sound = self.reinspected_undamaged == self.reinspected_damaged == 0
+        else:
+            sound = self.objective == "both-rates" and lower < self.threshold and math.isfinite(lower)
+        if not sound:
+            raise CalibrationError(
+                f"objective {self.objective!r} with thresholds {lower} and {self.threshold} and "
+                f"{self.reinspected_undamaged + self.reinspected_damaged} images between; calibrate again"
+            )
 
 
-def calibrate(
-    undamaged_scores: npt.ArrayLike,
-    damaged_scores: npt.ArrayLike,
-    *,
-    objective: Objective = "accuracy",
-    target: float | None = None,
-    confidence: float = DEFAULT_CONFIDENCE,
-    miss_cost: float | None = None,
-) -> Calibration:
-    """Choose the threshold for an objective.
+FIELDS = (
+    "threshold", "objective", "n_undamaged", "n_damaged", "false_alarms", "misses", "target", "confidence",
+    "miss_cost", "notes",
+)  # fmt: skip
+"""Fields that every record holds."""
+BOTH_RATES_FIELDS = (
+    "max_miss_rate", "max_false_alarm_rate", "reinspect_above", "reinspected_undamaged", "reinspected_damaged",
+)  # fmt: skip
+"""Fields that a record holds for ``"both-rates"`` only, so that older readers understand all others."""
+
+
+def counts_at(
+    undamaged: Float64Array, damaged: Float64Array, *, threshold: float, reinspect_above: float | None
+) -> dict[str, int]:
+    """Count the verdicts on validation scores, by the names of the fields of `Calibration`.
 
     Parameters
     ----------
-    undamaged_scores : array_like, (n0,)
-        Held-out raw image scores, none of an image in the memory bank.
-    damaged_scores : array_like, (n1,)
-        May be empty but for ``"cost"`` and ``"max-miss-rate"``; ``"accuracy"`` then becomes
-        ``"false-alarm-target"`` with `DEFAULT_FALSE_ALARM_TARGET`, and the notes say so.
-    objective : str
-        ``"accuracy"``: fewest validation errors. ``"cost"``: least ``false alarms + miss_cost * misses``.
-        ``"false-alarm-target"``: this share of undamaged images flagged on average (conformal).
-        ``"max-false-alarm-rate"``, ``"max-miss-rate"``: this rate is not exceeded, with the given confidence.
-    target : float, optional
-        The rate, in (0, 1); required by the objectives that have one, an error with the others.
-    confidence : float
-        Of the promise, in (0, 1); another value than the default is an error where nothing is promised.
-    miss_cost : float, optional
-        Required by ``"cost"``, an error with the others.
-
-    Raises
-    ------
-    CalibrationError
-        Too few images of a class, scores that are not finite, or parameters that the objective does not have.
-    PromiseNotPossibleError
-        The images cannot carry the promised rate.
+    undamaged, damaged : ndarray of float64, (n0,) and (n1,)
+    threshold : float
+    reinspect_above : float or None
     """
-    _check_parameters(objective, target=target, confidence=confidence, miss_cost=miss_cost)
-    undamaged = checked_scores(undamaged_scores, name="undamaged")
-    damaged = checked_scores(damaged_scores, name="damaged", least=0)
-    notes: list[str] = []
-    if objective == "accuracy" and not damaged.size:
-        objective, target = "false-alarm-target", DEFAULT_FALSE_ALARM_TARGET
-    if objective == "false-alarm-target" and target is not None:
-        threshold = _aimed_threshold(undamaged, damaged, target=target, notes=notes)
-    else:
-        rules = _rules(target=target, confidence=confidence, miss_cost=miss_cost)
-        threshold = rules[objective](undamaged, damaged)
-    false_alarms, misses = int(np.sum(undamaged > threshold)), int(np.sum(damaged <= threshold))
-    return Calibration(
-        threshold,
-        objective,
-        n_undamaged=undamaged.size,
-        n_damaged=damaged.size,
-        false_alarms=false_alarms,
-        misses=misses,
-        target=target,
-        confidence=confidence if objective in _PROMISED else None,
-        miss_cost=miss_cost,
-        notes=(*notes, *_warnings(undamaged, damaged, false_alarms=false_alarms, misses=misses)),
-    )
-
-
-def _rules(
-    *, target: float | None, confidence: float, miss_cost: float | None
-) -> dict[str, Callable[[Float64Array, Float64Array], float]]:
-    rate = math.nan if target is None else target
-    cost = math.nan if miss_cost is None else miss_cost
+    low = threshold if reinspect_above is None else reinspect_above
+    alarms, misses = int(np.sum(undamaged > threshold)), int(np.sum(damaged <= low))
     return {
-        "accuracy": accuracy_threshold,
-        "cost": lambda u, d: cost_threshold(u, d, miss_cost=cost),
-        "max-false-alarm-rate": lambda u, d: max_false_alarm_threshold(u, d, target=rate, confidence=confidence),
-        "max-miss-rate": lambda u, d: max_miss_threshold(u, d, target=rate, confidence=confidence),
+        "n_undamaged": undamaged.size,
+        "n_damaged": damaged.size,
+        "false_alarms": alarms,
+        "misses": misses,
+        "reinspected_undamaged": int(np.sum(undamaged > low)) - alarms,
+        "reinspected_damaged": int(np.sum(damaged <= threshold)) - misses,
     }
-
-
-def _check_parameters(
-    objective: Objective, *, target: float | None, confidence: float, miss_cost: float | None
-) -> None:
-    if objective not in OBJECTIVES:
-        raise CalibrationError(f"unknown objective {objective!r}; choose one of {', '.join(OBJECTIVES)}")
-    with_target = objective in (*_PROMISED, "false-alarm-target")
-    if with_target and target is None:
-        raise CalibrationError(f"objective {objective!r} needs a target; pass e.g. target=0.05 for 5 %")
-    if not with_target and target is not None:
-        raise CalibrationError(f"objective {objective!r} has no target, got {target}; leave it out")
-    if target is not None:
-        checked_fraction(target, name="target")
-    checked_fraction(confidence, name="confidence")
-    if objective not in _PROMISED and confidence != DEFAULT_CONFIDENCE:
-        raise CalibrationError(f"objective {objective!r} has no confidence, got {confidence}; leave it out")
-    if (objective == "cost") != (miss_cost is not None):
-        raise CalibrationError(
-            f"miss_cost belongs to objective 'cost' alone, got {objective!r} with miss_cost {miss_cost}; "
-            "give both or neither"
-        )
-
-
-def _check_extras(calibration: Calibration) -> None:
-    """Compare a record's optional numbers with what its objective has."""
-    promised = calibration.objective in _PROMISED
-    if promised != (calibration.confidence is not None):
-        raise CalibrationError(
-            f"objective {calibration.objective!r} with confidence {calibration.confidence}; calibrate again"
-        )
-    confidence = DEFAULT_CONFIDENCE if calibration.confidence is None else calibration.confidence
-    _check_parameters(
-        calibration.objective,
-        target=calibration.target,
-        confidence=confidence,
-        miss_cost=calibration.miss_cost,
-    )
-
-
-def _aimed_threshold(undamaged: Float64Array, damaged: Float64Array, *, target: float, notes: list[str]) -> float:
-    result = false_alarm_threshold(undamaged, target=target, damaged_scores=damaged)
-    if not result.supported:
-        notes.append(
-            f"{result.n} undamaged validation images cannot support a false-alarm target of {target:.4g}: "
-            f"{result.needed} are needed; until then the threshold is extrapolated above every score seen."
-        )
-    return result.threshold
-
-
-def _warnings(undamaged: Float64Array, damaged: Float64Array, *, false_alarms: int, misses: int) -> list[str]:
-    """Return what is true of the scores whatever the objective."""
-    if not damaged.size:
-        return [
-            "No damaged image was labelled: the threshold rests on undamaged images and a false-alarm rate "
-            "only, and nothing is known about missed damage."
-        ]
-    found = []
-    if np.median(damaged) <= np.median(undamaged):
-        found.append("The damaged validation images do not score higher than the undamaged ones.")
-    if false_alarms == undamaged.size and misses == 0:
-        found.append("Every validation image is flagged: the scores do not tell the classes apart.")
-    if misses == damaged.size and false_alarms == 0:
-        found.append("No validation image is flagged: the scores do not tell the classes apart.")
-    return found

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-import numpy as np
-
 from anomaly.calibration._json import Fields, dump_text, load_object
-from anomaly.calibration.calibration import Calibration, Objective
-from anomaly.calibration.scored import ScoredImage, scores_by_label
+from anomaly.calibration.calibration import BOTH_RATES_FIELDS, FIELDS, Calibration, Objective, counts_at
+from anomaly.calibration.scored import ScoredImage, ValidationScores, scores_by_label
 from anomaly.errors import CalibrationError
 from anomaly.types import Label
 
@@ -62,21 +60,19 @@ class CalibrationRecord:
         _check_time(self.created)
         undamaged, damaged = scores_by_label(self.scores)
         stated = self.calibration
-        found = (
-            undamaged.size,
-            damaged.size,
-            int(np.sum(undamaged > stated.threshold)),
-            int(np.sum(damaged <= stated.threshold)),
-        )
-        if found != (stated.n_undamaged, stated.n_damaged, stated.false_alarms, stated.misses):
+        found = counts_at(undamaged, damaged, threshold=stated.threshold, reinspect_above=stated.reinspect_above)
+        if any(getattr(stated, name) != count for name, count in found.items()):
+            told = ", ".join(f"{name} {count}" for name, count in found.items())
             raise CalibrationError(
-                f"calibration {self.version}: its counts do not follow from its scores (undamaged, damaged, "
-                f"false alarms, misses: {found}); restore the file from a copy or calibrate again"
+                f"calibration {self.version}: its counts do not follow from its scores ({told}); restore the file "
+                "from a copy or calibrate again"
             )
 
     def to_json(self) -> str:
         """Return the record as deterministic text."""
-        return dump_text({"format": FORMAT, **dataclasses.asdict(self)})
+        facts = {name: getattr(self, name) for name in ("version", "created", "reason", "source")}
+        scores = [dataclasses.asdict(image) for image in self.scores]
+        return dump_text({"format": FORMAT, **facts, "calibration": self.calibration.to_dict(), "scores": scores})
 
     @classmethod
     def from_json(cls, text: str) -> CalibrationRecord:
@@ -91,13 +87,14 @@ class CalibrationRecord:
         value = load_object(text, what=what)
         _check_format(value, what=what)
         fields = Fields(value, what=what, keys=("format", *_names(cls)))
+        scores = tuple(_scored_image(item) for item in fields.items("scores"))
         return cls(
             version=fields.integer("version"),
             created=fields.text("created"),
             reason=fields.text("reason"),
             source=fields.text("source"),
-            calibration=_calibration(fields.raw("calibration")),
-            scores=tuple(_scored_image(item) for item in fields.items("scores")),
+            calibration=_calibration(fields.raw("calibration"), ValidationScores(*scores_by_label(scores))),
+            scores=scores,
         )
 
 
@@ -280,8 +277,9 @@ def _check_format(value: Mapping[str, Any], *, what: str) -> None:
         )
 
 
-def _calibration(value: object) -> Calibration:
-    fields = Fields(value, what="calibration", keys=_names(Calibration))
+def _calibration(value: object, validation: ValidationScores) -> Calibration:
+    both_rates = isinstance(value, dict) and value.get("objective") == "both-rates"
+    fields = Fields(value, what="calibration", keys=FIELDS + (BOTH_RATES_FIELDS if both_rates else ()))
     notes = fields.items("notes")
     if not all(isinstance(note, str) for note in notes):
         raise CalibrationError("calibration: notes must be a list of texts; restore the file from a copy")
@@ -296,6 +294,12 @@ def _calibration(value: object) -> Calibration:
         confidence=fields.optional_number("confidence"),
         miss_cost=fields.optional_number("miss_cost"),
         notes=tuple(notes),
+        max_miss_rate=fields.number("max_miss_rate") if both_rates else None,
+        max_false_alarm_rate=fields.number("max_false_alarm_rate") if both_rates else None,
+        reinspect_above=fields.optional_number("reinspect_above") if both_rates else None,
+        reinspected_undamaged=fields.integer("reinspected_undamaged") if both_rates else 0,
+        reinspected_damaged=fields.integer("reinspected_damaged") if both_rates else 0,
+        validation=validation,
     )
 
 

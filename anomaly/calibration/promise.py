@@ -50,7 +50,7 @@ def max_false_alarm_threshold(
     damaged = checked_scores(damaged_scores, name="damaged", least=0)
     k = _allowed_errors(undamaged.size, target, confidence=confidence, kind="undamaged", rate="false-alarm")
     pooled = np.unique(np.concatenate([undamaged, damaged]))
-    return place_above(float(undamaged[undamaged.size - 1 - k]), pooled)
+    return place_above(float(undamaged[undamaged.size - 1 - k]), pooled, close=True)
 
 
 def max_miss_threshold(
@@ -84,7 +84,7 @@ def max_miss_threshold(
     damaged = checked_scores(damaged_scores, name="damaged", least=0)
     k = _allowed_errors(damaged.size, target, confidence=confidence, kind="damaged", rate="miss")
     pooled = np.unique(np.concatenate([undamaged, damaged]))
-    return place_below(float(damaged[k]), pooled)
+    return place_below(float(damaged[k]), pooled, close=True)
 
 
 def images_needed(target: float, *, confidence: float) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
 
+from anomaly.calibration.venn_abers import VennAbers
 from anomaly.errors import CalibrationError
 from anomaly.types import DAMAGED, UNDAMAGED, Float64Array, Label
 
@@ -75,6 +77,43 @@ class MergedScores:
 
     scores: tuple[ScoredImage, ...]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationScores:
+    """The scores that a calibration rests on.
+
+    Attributes
+    ----------
+    undamaged : ndarray of float64, (n0,)
+    damaged : ndarray of float64, (n1,)
+    """
+
+    undamaged: Float64Array
+    damaged: Float64Array
+
+    @cached_property
+    def venn_abers(self) -> VennAbers | None:
+        """What says how probable damage is; None without images of both labels."""
+        if not self.undamaged.size or not self.damaged.size:
+            return None
+        return VennAbers.fit(self.undamaged, self.damaged)
+
+    def p_value(self, score: float) -> float:
+        """Return the conformal p-value of "this image is undamaged": ``(1 + #{undamaged >= score}) / (n0 + 1)``.
+
+        A further undamaged image gets a value of at most t with probability at most t, for every t (Vovk, Gammerman,
+        Shafer, Algorithmic Learning in a Random World, 2005, section 2.2; here without their randomised ties, which
+        can only make it larger).
+
+        Raises
+        ------
+        CalibrationError
+            The score is NaN or infinite.
+        """
+        if not isfinite(score):
+            raise CalibrationError(f"a score must be finite to be judged, got {score}; score the image again")
+        return (1 + int(np.sum(self.undamaged >= score))) / (self.undamaged.size + 1)
 
 
 def scores_by_label(scores: Iterable[ScoredImage]) -> tuple[Float64Array, Float64Array]:

@@ -174,7 +174,7 @@ def false_alarm_threshold(
     return FalseAlarmThreshold(threshold=threshold, target=target, n=n, needed=needed, supported=False)
 
 
-def place_above(score: float, pooled: Float64Array) -> float:
+def place_above(score: float, pooled: Float64Array, *, close: bool = False) -> float:
     """Return a threshold in the first gap above ``score``, so that ``score`` is not flagged.
 
     Parameters
@@ -182,22 +182,24 @@ def place_above(score: float, pooled: Float64Array) -> float:
     score : float
     pooled : ndarray of float64, (n,)
         All validation scores, ascending.
+    close : bool
+        A quarter into the gap instead of its middle (``docs/decisions/0014-place-of-a-promise.md``).
 
     Returns
     -------
     float
-        Middle of the gap; above the last score, half a mean gap beyond it.
+        In the gap; above the last score, half a mean gap beyond it.
     """
     for upper in pooled[pooled > score]:
         if np.nextafter(score, np.inf) < upper:
-            return float(_places(score, float(upper))[_INNER.size // 2])
+            return float(_places(score, float(upper))[0 if close else _INNER.size // 2])
         score = float(upper)
     return score + _margin(pooled)
 
 
-def place_below(score: float, pooled: Float64Array) -> float:
+def place_below(score: float, pooled: Float64Array, *, close: bool = False) -> float:
     """Return a threshold in the first gap below ``score``, which it then flags; mirrors `place_above`."""
-    return -place_above(-score, -pooled[::-1])
+    return -place_above(-score, -pooled[::-1], close=close)
 
 
 def _false_alarms(undamaged: Float64Array, threshold: Float64Array) -> Int64Array:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from anomaly.calibration import Objective
 
-_PROMISED = ("max-false-alarm-rate", "max-miss-rate")
-_WITH_TARGET = (*_PROMISED, "false-alarm-target")
+_PROMISED = ("both-rates", "max-false-alarm-rate", "max-miss-rate")
+_WITH_TARGET = ("false-alarm-target", "max-false-alarm-rate", "max-miss-rate")
 
 
 class UsageError(Exception):
@@ -23,7 +23,7 @@ class Aim:
     Attributes
     ----------
     objective : str
-    target, confidence, miss_cost : float or None
+    target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate : float or None
         None where the objective has none, or, for the confidence, the default stands.
     """
 
@@ -31,6 +31,8 @@ class Aim:
     target: float | None = None
     confidence: float | None = None
     miss_cost: float | None = None
+    max_miss_rate: float | None = None
+    max_false_alarm_rate: float | None = None
 
 
 def read_aim(
@@ -49,6 +51,12 @@ def read_aim(
     UsageError
         Two of them contradict each other, or one is missing.
     """
+    if max_miss_rate is not None and max_false_alarm_rate is not None:
+        if objective not in (None, "both-rates") or miss_cost is not None or target is not None:
+            raise UsageError("--max-miss-rate with --max-false-alarm-rate asks for both rates: no other objective")
+        return Aim("both-rates", None, confidence, None, max_miss_rate, max_false_alarm_rate)
+    if objective == "both-rates":
+        raise UsageError("--objective both-rates needs --max-miss-rate RATE and --max-false-alarm-rate RATE")
     asked = {
         "--objective": objective,
         "--max-miss-rate": "max-miss-rate" if max_miss_rate is not None else None,

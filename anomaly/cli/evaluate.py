@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
 from anomaly.calibration import Calibration
+from anomaly.cli.confusion import check_picture, title_of, write_confusion
 from anomaly.cli.labelled import CheckedImage, read_labelled
 from anomaly.cli.output import CsvFile, emit, say
 from anomaly.cli.parser import Arguments
@@ -30,6 +34,8 @@ def run(arguments: Arguments) -> int:
         0, or 1 if an image could not be judged.
     """
     assert arguments.data is not None
+    if arguments.confusion is not None:
+        check_picture(arguments.confusion)
     detector = load_detector(arguments.model, device=arguments.device)
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
@@ -44,6 +50,9 @@ def run(arguments: Arguments) -> int:
         report = evaluate(recorder, images, progress=lambda done: progress("judging images", done, len(images)))
     if len(report.failed) == len(images):
         raise DatasetError(f"none of the {len(images)} images could be judged; first: {report.failed[0].error}")
+    if arguments.confusion is not None:
+        title = title_of(arguments.model, arguments.data)
+        write_confusion(recorder.judged, arguments.confusion, limits=detector.config.image, title=title)
     tell(report, as_json=arguments.json)
     if report.failed:
         say(f"error: {len(report.failed)} of {len(images)} images could not be judged, see the output for why")
@@ -60,12 +69,13 @@ def tell(report: EvaluationReport, *, as_json: bool) -> None:
 
 
 class _Recorder:
-    """The detector, writing a CSV row beside each prediction."""
+    """The detector, writing a CSV row beside each prediction and keeping what the confusion picture shows."""
 
     def __init__(self, detector: Detector, images: tuple[LabelledImage, ...], table: CsvFile | None) -> None:
         self._detector = detector
         self._truth = {image.path: image for image in images}
         self._table = table
+        self.judged: list[tuple[LabelledImage, Prediction]] = []
 
     @property
     def calibration(self) -> Calibration | None:
@@ -78,6 +88,9 @@ class _Recorder:
             self._write(path, Row(str(path), None, str(error)))
             raise
         self._write(path, Row(str(path), prediction))
+        # The map is large, and nobody asks for it again.
+        without_map = dataclasses.replace(prediction, anomaly_map=np.zeros((0, 0), dtype=np.float32))
+        self.judged.append((self._truth[path], without_map))
         return prediction
 
     def _write(self, path: Path, row: Row) -> None:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-OBJECTIVES = ("accuracy", "cost", "false-alarm-target", "max-false-alarm-rate", "max-miss-rate")
+OBJECTIVES = ("accuracy", "both-rates", "cost", "false-alarm-target", "max-false-alarm-rate", "max-miss-rate")
 """As in :mod:`anomaly.calibration`, which is not imported for the sake of ``--help``; a test compares them."""
 
 DEFAULT_MODEL = "trained"
@@ -175,7 +175,9 @@ PREDICT = Verb(
     "say for every image whether it is damaged; folders are searched for images, subfolders included",
     (
         _CSV,
-        Option("--exit-code", "exit with 3 when an image is damaged (1 when one could not be judged)"),
+        Option(
+            "--exit-code", "exit with 3 when an image is damaged or to be reinspected (1 when one could not be judged)"
+        ),
         _MODEL,
         _DEVICE,
         _JSON,
@@ -213,8 +215,19 @@ RECALIBRATE = Verb(
             choices=OBJECTIVES,
         ),
         Option("--target", "the rate of an objective that has one", "RATE", _rate),
-        Option("--max-miss-rate", "short for --objective max-miss-rate --target RATE", "RATE", _rate),
-        Option("--max-false-alarm-rate", "short for --objective max-false-alarm-rate --target RATE", "RATE", _rate),
+        Option(
+            "--max-miss-rate",
+            "short for --objective max-miss-rate --target RATE; with --max-false-alarm-rate both rates are promised, "
+            "and what keeps neither promise is labelled reinspect (--objective both-rates)",
+            "RATE",
+            _rate,
+        ),
+        Option(
+            "--max-false-alarm-rate",
+            "short for --objective max-false-alarm-rate --target RATE; see --max-miss-rate for both",
+            "RATE",
+            _rate,
+        ),
         Option("--miss-cost", "price of a miss in false alarms; alone short for --objective cost", "COST", _cost),
         Option("--confidence", "confidence of a promised rate (default: 0.95)", "SHARE", _rate),
         Option("--reason", "why, for the record", "TEXT", named),
@@ -238,6 +251,12 @@ EVALUATE = Verb(
             choices=("validation", "test"),
         ),
         replace(_CSV, help="also write one row per image to FILE; it appears when all are done, or not at all"),
+        Option(
+            "--confusion",
+            "also draw verdicts against truth, with the images behind each count, to FILE (.png)",
+            "FILE",
+            named,
+        ),
         _MODEL,
         _DEVICE,
         _JSON,
@@ -256,7 +275,7 @@ EXIT_STATUSES = (
     (0, "done"),
     (1, "a known error, told in one line on stderr; or an image could not be read, told in its row"),
     (2, "the command line is not understood"),
-    (3, "with --exit-code: an image is damaged and every image could be judged"),
+    (3, "with --exit-code: an image is damaged or to be reinspected, and every image could be judged"),
     (130, "interrupted (Ctrl-C)"),
     (141, "whoever read the output stopped reading (as in `| head`)"),
 )

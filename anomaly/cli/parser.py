@@ -52,6 +52,7 @@ class Arguments:
     history: bool = False
     rollback: int | None = None
     split: Split | None = None
+    confusion: Path | None = None
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -91,7 +92,7 @@ def _arguments(verb: Verb, images: tuple[str, ...], found: dict[str, Any]) -> Ar
     for name, setting in (("seed", "seed"), ("backbone", "embedding.backbone"), ("weights", "embedding.weights")):
         if name in found:
             settings.append((setting, found.pop(name)))
-    for name in ("model", "csv", "output"):
+    for name in ("model", "csv", "output", "confusion"):
         if name in found:
             found[name] = Path(found[name])
     return Arguments(verb=verb.name, images=images, aim=aim, settings=tuple(settings), **found)

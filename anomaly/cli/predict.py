@@ -11,7 +11,7 @@ from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
 from anomaly.detector import Detector, load_detector
 from anomaly.errors import ImageError
-from anomaly.types import DAMAGED
+from anomaly.types import DAMAGED, REINSPECT
 
 
 def run(arguments: Arguments) -> int:
@@ -20,7 +20,7 @@ def run(arguments: Arguments) -> int:
     Returns
     -------
     int
-        0; 1 if an image could not be judged; 3 if one is damaged and the user asked for that status.
+        0; 1 if an image could not be judged; 3 if one is damaged or to be reinspected and the user asked for it.
     """
     images = listed_images(arguments.images)
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def run(arguments: Arguments) -> int:
             if table is not None:
                 table.write(csv_row(row))
             failed += row.prediction is None
-            flagged += row.prediction is not None and row.prediction.label == DAMAGED
+            flagged += row.prediction is not None and row.prediction.label in (DAMAGED, REINSPECT)
             progress("judging images", done, len(images))
     say_failures(failed, len(images))
     if failed:

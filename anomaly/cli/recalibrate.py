@@ -52,6 +52,8 @@ def _calibrate(detector: Detector, arguments: Arguments) -> int:
             target=aim.target,
             confidence=DEFAULT_CONFIDENCE if aim.confidence is None else aim.confidence,
             miss_cost=aim.miss_cost,
+            max_miss_rate=aim.max_miss_rate,
+            max_false_alarm_rate=aim.max_false_alarm_rate,
             reason=arguments.reason or (f"--data {arguments.data}" if arguments.data else "no reason given"),
             progress=progress,
         )
@@ -85,7 +87,14 @@ def _standing_aim(detector: Detector, progress: Reporter) -> Aim:
     if standing is None or standing.objective == "accuracy" or _makeshift(standing):
         return Aim("accuracy")
     progress.remark(f"objective kept from the standing calibration: {standing.objective}")
-    return Aim(standing.objective, standing.target, standing.confidence, standing.miss_cost)
+    return Aim(
+        standing.objective,
+        standing.target,
+        standing.confidence,
+        standing.miss_cost,
+        standing.max_miss_rate,
+        standing.max_false_alarm_rate,
+    )
 
 
 def _makeshift(calibration: Calibration) -> bool:
@@ -140,7 +149,5 @@ def _tell_change(before: Detector, after: Detector, arguments: Arguments) -> Non
 
 
 def _facts(record: CalibrationRecord) -> dict[str, Any]:
-    facts = dataclasses.asdict(record)
-    calibration = facts.pop("calibration")
-    del facts["scores"]
-    return {**facts, **calibration}
+    names = ("version", "created", "reason", "source")
+    return {**{name: getattr(record, name) for name in names}, **record.calibration.to_dict()}

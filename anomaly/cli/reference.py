@@ -27,17 +27,22 @@ _ROWS = """
 One line per image, printed as soon as it is known. Names are printed with newlines and other unprintable characters
 escaped; JSON and CSV hold them unchanged. The score is raw: larger is stranger, and it is never rescaled.
 
-    image.png  damaged    score 1.84, threshold 1.21  2 regions, worst at x=312 y=188 (42x37 px)
-    other.png  undamaged  score 0.93, threshold 1.21
+    image.png  damaged    probability 0.97 (0.91-0.99)  score 1.84, threshold 1.21  1 region at x=312 y=188 (42x37 px)
+    other.png  undamaged  probability 0.03 (0.00-0.09)  score 0.93, threshold 1.21
     empty.png  not judged  expected an image file, but empty.png is empty (0 bytes); copy it again
 
 An image that cannot be read has no label; the others are judged all the same. Before the first calibration a line
-says `score only` and the label is null.
+says `score only` and the label is null. The probability of damage holds for images that are damaged as often as the
+validation images are; in brackets its interval. Where no damaged image was labelled there is none, and the line shows
+the p-value: how often an undamaged image looks at least as strange. A calibration for two promised rates can have two
+thresholds, `reinspect_above` and `threshold`; between them the label is `reinspect`, and a person has to look.
 
 `--json` prints one object per line with the fields {json}. `regions` is a list of objects with `x`, `y`, `width`,
 `height`, `area_px` and `peak`, largest peak first; `nearest` is the good patch in the memory bank that is nearest to
 the first region (or to the strangest place, where there is no region): `image`, `x`, `y`, `distance`; `quality` says
-how the picture was taken: {quality}. What is not known is null; `error` says why an image could not be judged.
+how the picture was taken: {quality}. `p_value` is there whenever the detector is calibrated, `reinspect_above` where
+there are two thresholds; regions then lie above the lower one. What is not known is null; `error` says why an image
+could not be judged.
 `--heatmap --json` adds `heatmap`, the picture that was written.
 
 `--csv` has the columns {csv}. `regions` counts them there, and `region_...` is the strongest. `--evaluate --csv` adds
@@ -75,7 +80,7 @@ def reference() -> str:
     parts.append(
         _ROWS.format(
             json=_names(JSON_FIELDS),
-            quality=_names(CSV_COLUMNS[first_quality:-2]),
+            quality=_names(CSV_COLUMNS[first_quality : CSV_COLUMNS.index("calibration_version")]),
             csv=_names(CSV_COLUMNS),
         )
     )

@@ -26,6 +26,8 @@ JSON_FIELDS = (
     "nearest",
     "quality",
     "calibration_version",
+    "p_value",
+    "reinspect_above",
     "error",
 )
 CSV_COLUMNS = (
@@ -34,6 +36,8 @@ CSV_COLUMNS = (
     *(f"nearest_{name}" for name in _NEAREST),
     *_QUALITY,
     "calibration_version",
+    "p_value",
+    "reinspect_above",
     "error",
 )
 
@@ -75,6 +79,8 @@ def json_object(row: Row) -> dict[str, Any]:
         "nearest": dataclasses.asdict(found.nearest[0]) if found.nearest else None,
         "quality": dataclasses.asdict(found.quality),
         "calibration_version": found.calibration_version,
+        "p_value": found.p_value,
+        "reinspect_above": found.reinspect_above,
         "error": None,
     }
 
@@ -106,17 +112,26 @@ def text_line(row: Row) -> str:
         return f"{name}  not judged  {printable_name(row.error or '')}"
     if found.threshold is None:
         return f"{name}  score only  score {found.score:.4g}   not calibrated, so no label"
-    score, threshold = _apart(found.score, found.threshold)
-    parts = [f"{name}  {found.label:<10}"]
+    parts = [f"{name}  {found.label:<10}", *_likelihood(found)]
+    if found.reinspect_above is None:
+        score, threshold = _apart(found.score, found.threshold)
+        parts.append(f"score {score}, threshold {threshold}")
+    else:
+        score, low, high = _apart(found.score, found.reinspect_above, found.threshold)
+        parts.append(f"score {score}, thresholds {low} and {high}")
+    if found.regions:
+        parts.append(f" {_regions(found.regions)}")
+    return " ".join(parts)
+
+
+def _likelihood(found: Prediction) -> list[str]:
+    """Say how probable damage is, or, where no damaged image was labelled, how rare so strange a good image is."""
     if found.probability is not None:
         interval = ""
         if found.probability_low is not None and found.probability_high is not None:
             interval = f" ({found.probability_low:.2f}-{found.probability_high:.2f})"
-        parts.append(f"probability {found.probability:.2f}{interval} ")
-    parts.append(f"score {score}, threshold {threshold}")
-    if found.regions:
-        parts.append(f" {_regions(found.regions)}")
-    return " ".join(parts)
+        return [f"probability {found.probability:.2f}{interval} "]
+    return [] if found.p_value is None else [f"p-value {found.p_value:.2g} "]
 
 
 def _regions(regions: tuple[Region, ...]) -> str:
@@ -129,10 +144,10 @@ def _region(region: Region) -> dict[str, Any]:
     return {name: getattr(region, name) for name in _REGION}
 
 
-def _apart(score: float, threshold: float) -> tuple[str, str]:
-    """Write both with as many digits as it takes to see which is larger."""
+def _apart(*values: float) -> tuple[str, ...]:
+    """Write numbers with as many digits as it takes to see which is larger."""
     for digits in range(3, 17):
-        texts = f"{score:.{digits}g}", f"{threshold:.{digits}g}"
-        if texts[0] != texts[1]:
+        texts = tuple(f"{value:.{digits}g}" for value in values)
+        if len(set(texts)) == len(set(values)):
             return texts
-    return repr(score), repr(threshold)
+    return tuple(repr(value) for value in values)

@@ -29,7 +29,7 @@ from anomaly.embedding.whitening import Whitening
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import find_regions, fuse_grids, image_score, to_pixels
-from anomaly.types import DAMAGED, UNDAMAGED, Float32Array, NearestPatch, Prediction, UInt8Array
+from anomaly.types import Float32Array, NearestPatch, Prediction, UInt8Array
 from memory_bank import MemoryBank
 
 if TYPE_CHECKING:
@@ -157,20 +157,21 @@ class Detector:
         found, score, grid_map = self._judge(pixels)
         anomaly_map = to_pixels(grid_map, pixels.shape[0], pixels.shape[1])
         record = self.record
-        threshold = record.calibration.threshold if record else None
-        regions = () if threshold is None else find_regions(anomaly_map, threshold)
-        places = [(region.peak_x, region.peak_y) for region in regions] or [_peak(anomaly_map)]
-        return Prediction(
+        prediction = Prediction(
             path="" if not isinstance(image, Path | str) else str(image),
-            label=None if threshold is None else DAMAGED if score > threshold else UNDAMAGED,
+            label=None,
             score=score,
-            threshold=threshold,
+            threshold=None,
             anomaly_map=anomaly_map,
-            regions=regions,
-            nearest=tuple(self._nearest(found, x, y) for x, y in places),
+            regions=(),
+            nearest=(),
             quality=measure_quality(pixels),
-            calibration_version=record.version if record else None,
+            calibration_version=None,
         )
+        if record is not None:
+            prediction = _judged(prediction, record)
+        places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
+        return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
 
     def score_labelled(
         self, labelled: Sequence[LabelledImage], *, progress: Progress = silent
@@ -213,6 +214,8 @@ class Detector:
         target: float | None = None,
         confidence: float = DEFAULT_CONFIDENCE,
         miss_cost: float | None = None,
+        max_miss_rate: float | None = None,
+        max_false_alarm_rate: float | None = None,
         reason: str = "calibrated in Python",
         progress: Progress = silent,
     ) -> Detector:
@@ -222,7 +225,7 @@ class Detector:
         ----------
         labelled : folder or sequence of LabelledImage
             Images outside the memory bank; a folder is read as ``--data DIR`` is. Empty: the stored scores alone.
-        objective, target, confidence, miss_cost
+        objective, target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate
             See :func:`anomaly.calibrate`.
         reason : str
             Why; kept in the record.
@@ -246,18 +249,27 @@ class Detector:
         merged = merge_scores(old, new)
         undamaged, damaged = scores_by_label(merged.scores)
         calibration = calibrate(
-            undamaged, damaged, objective=objective, target=target, confidence=confidence, miss_cost=miss_cost
+            undamaged,
+            damaged,
+            objective=objective,
+            target=target,
+            confidence=confidence,
+            miss_cost=miss_cost,
+            max_miss_rate=max_miss_rate,
+            max_false_alarm_rate=max_false_alarm_rate,
         )
-        record = CalibrationRecord(
-            version=self.history.next_version if self.history else 1,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            reason=reason,
-            source=_source(stored=len(old), new=len(new)),
-            calibration=replace(calibration, notes=(*calibration.notes, *merged.notes)),
-            scores=merged.scores,
-        )
-        history = self.history.append(record) if self.history else CalibrationHistory((record,), record.version)
-        return self.with_history(history)
+        calibration = replace(calibration, notes=(*calibration.notes, *merged.notes))
+        source = _source(stored=len(old), new=len(new))
+        return self._with_calibration(calibration, merged.scores, reason=reason, source=source)
+
+    def _with_calibration(
+        self, calibration: Calibration, scores: tuple[ScoredImage, ...], *, reason: str, source: str
+    ) -> Detector:
+        """Return the same detector with one more calibration on record, which then stands."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        version = self.history.next_version if self.history else 1
+        record = CalibrationRecord(version, created, reason, source, calibration, scores)
+        return self.with_history(self.history.append(record) if self.history else CalibrationHistory((record,), 1))
 
     def save(self, folder: Path | str) -> None:
         """Write the trained model; see :func:`anomaly.detector.trained_model.save_detector`."""
@@ -307,6 +319,25 @@ class Detector:
         image = self.bank_images[int(bank.groups[row])]
         centre_x, centre_y = (int(value) for value in bank.tags[row])
         return NearestPatch(image.name, centre_x, centre_y, float(found.distance[tap][cells[tap]]))
+
+
+def _judged(prediction: Prediction, record: CalibrationRecord) -> Prediction:
+    """Add what a calibration says of a score, and the regions above its threshold."""
+    calibration, score = record.calibration, prediction.score
+    p, low, high = calibration.probability(score) or (None, None, None)
+    judged = replace(
+        prediction,
+        label=calibration.label(score),
+        threshold=calibration.threshold,
+        reinspect_above=calibration.reinspect_above,
+        probability=p,
+        probability_low=low,
+        probability_high=high,
+        p_value=calibration.p_value(score),
+        calibration_version=record.version,
+    )
+    assert judged.region_threshold is not None
+    return replace(judged, regions=find_regions(prediction.anomaly_map, judged.region_threshold))
 
 
 def _source(*, stored: int, new: int) -> str:

@@ -1,5 +1,6 @@
 """Evaluation: labelled images and their scores in; counts, rates and areas with intervals out."""
 
+from anomaly.evaluation.bootstrap import average_precision_interval
 from anomaly.evaluation.evaluate import EvaluatedDetector, evaluate, read_mask
 from anomaly.evaluation.metrics import (
     Confusion,
@@ -12,6 +13,7 @@ from anomaly.evaluation.metrics import (
     image_auroc,
     rate_interval,
 )
+from anomaly.evaluation.reliability import Reliability, ReliabilityBin, reliability
 from anomaly.evaluation.report import (
     EvaluationReport,
     FailedImage,
@@ -29,15 +31,19 @@ __all__ = [
     "Interval",
     "PixelReport",
     "Rate",
+    "Reliability",
+    "ReliabilityBin",
     "SliceReport",
     "Undefined",
     "add_pixel_metrics",
     "auroc_interval",
     "average_precision",
+    "average_precision_interval",
     "confusion",
     "evaluate",
     "evaluate_scores",
     "image_auroc",
     "rate_interval",
     "read_mask",
+    "reliability",
 ]

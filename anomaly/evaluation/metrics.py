@@ -66,21 +66,37 @@ class Confusion:
     false_alarms : int
         Undamaged images that are flagged.
     misses : int
-        Damaged images that are not.
+        Damaged images that are taken for undamaged.
+    reinspected_undamaged, reinspected_damaged : int
+        Images between two thresholds: neither flagged nor missed.
     """
 
     n_undamaged: int
     n_damaged: int
     false_alarms: int
     misses: int
+    reinspected_undamaged: int = 0
+    reinspected_damaged: int = 0
+
+    @property
+    def reinspected(self) -> int:
+        """Images that were left to a person."""
+        return self.reinspected_undamaged + self.reinspected_damaged
+
+    @property
+    def decided(self) -> int:
+        """Images that were labelled damaged or undamaged."""
+        return self.n_undamaged + self.n_damaged - self.reinspected
 
     @property
     def correct(self) -> int:
         """Images on the right side."""
-        return self.n_undamaged + self.n_damaged - self.false_alarms - self.misses
+        return self.decided - self.false_alarms - self.misses
 
 
-def confusion(scores: npt.ArrayLike, is_damaged: npt.ArrayLike, *, threshold: float) -> Confusion:
+def confusion(
+    scores: npt.ArrayLike, is_damaged: npt.ArrayLike, *, threshold: float, reinspect_above: float | None = None
+) -> Confusion:
     """Count verdicts.
 
     Parameters
@@ -90,6 +106,8 @@ def confusion(scores: npt.ArrayLike, is_damaged: npt.ArrayLike, *, threshold: fl
         The truth.
     threshold : float
         Finite.
+    reinspect_above : float, optional
+        ``reinspect_above < score <= threshold`` is to be reinspected.
 
     Raises
     ------
@@ -98,13 +116,16 @@ def confusion(scores: npt.ArrayLike, is_damaged: npt.ArrayLike, *, threshold: fl
     """
     if not math.isfinite(threshold):
         raise DatasetError(f"a threshold must be finite, got {threshold}; calibrate again")
-    values, damaged = _checked(scores, is_damaged)
+    values, damaged = checked_pairs(scores, is_damaged)
     flagged = values > threshold
+    passed = values <= (threshold if reinspect_above is None else reinspect_above)
     return Confusion(
         n_undamaged=int(np.sum(~damaged)),
         n_damaged=int(np.sum(damaged)),
         false_alarms=int(np.sum(flagged & ~damaged)),
-        misses=int(np.sum(~flagged & damaged)),
+        misses=int(np.sum(passed & damaged)),
+        reinspected_undamaged=int(np.sum(~flagged & ~passed & ~damaged)),
+        reinspected_damaged=int(np.sum(~flagged & ~passed & damaged)),
     )
 
 
@@ -132,7 +153,7 @@ def rate_interval(count: int, n: int, *, confidence: float = 0.95) -> Rate | Und
     """
     if not 0 <= count <= n:
         raise DatasetError(f"expected 0 <= count <= n, got {count} of {n}; count again")
-    _check_confidence(confidence)
+    check_confidence(confidence)
     if n == 0:
         return Undefined("there is no such image")
     try:
@@ -166,8 +187,8 @@ def image_auroc(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> float | Und
     DatasetError
         The two do not fit together, or a score is not finite.
     """
-    values, damaged = _checked(scores, is_damaged)
-    return _one_class(damaged) or float(np.mean(_placements(values, damaged)[1]))
+    values, damaged = checked_pairs(scores, is_damaged)
+    return one_class(damaged) or float(np.mean(_placements(values, damaged)[1]))
 
 
 def auroc_interval(
@@ -198,9 +219,9 @@ def auroc_interval(
     """
     from statistics import NormalDist
 
-    _check_confidence(confidence)
-    values, damaged = _checked(scores, is_damaged)
-    undefined = _one_class(damaged)
+    check_confidence(confidence)
+    values, damaged = checked_pairs(scores, is_damaged)
+    undefined = one_class(damaged)
     if undefined:
         return undefined
     undamaged_part, damaged_part = _placements(values, damaged)
@@ -236,8 +257,8 @@ def average_precision(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> float
     DatasetError
         The two do not fit together, or a score is not finite.
     """
-    values, damaged = _checked(scores, is_damaged)
-    undefined = _one_class(damaged)
+    values, damaged = checked_pairs(scores, is_damaged)
+    undefined = one_class(damaged)
     if undefined:
         return undefined
     order = np.argsort(-values, kind="stable")
@@ -249,7 +270,14 @@ def average_precision(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> float
     return float(np.sum(precision * gain))
 
 
-def _checked(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> tuple[Float64Array, BoolArray]:
+def checked_pairs(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> tuple[Float64Array, BoolArray]:
+    """Return scores (n,) and labels (n,) as arrays.
+
+    Raises
+    ------
+    DatasetError
+        The two do not fit together, or a score is not finite.
+    """
     values, damaged = np.asarray(scores, dtype=np.float64), np.asarray(is_damaged)
     if damaged.size == 0:
         damaged = damaged.astype(np.bool_)
@@ -264,12 +292,19 @@ def _checked(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> tuple[Float64A
     return values, damaged
 
 
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence outside (0, 1).
+
+    Raises
+    ------
+    DatasetError
+    """
     if not 0 < confidence < 1:
         raise DatasetError(f"confidence must lie strictly between 0 and 1, got {confidence}; 0.95 is usual")
 
 
-def _one_class(damaged: BoolArray) -> Undefined | None:
+def one_class(damaged: BoolArray) -> Undefined | None:
+    """Return which label no image has; None: both are there."""
     for name, found in (("damaged", damaged.any()), ("undamaged", not damaged.all())):
         if not damaged.size or not found:
             return Undefined(f"there is no {name} image")

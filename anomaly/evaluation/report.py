@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomaly.calibration import Calibration, ScoredImage
+from anomaly.evaluation.bootstrap import average_precision_interval, pixel_intervals
 from anomaly.evaluation.metrics import (
     Interval,
     Rate,
@@ -19,25 +20,30 @@ from anomaly.evaluation.metrics import (
     confusion,
     rate_interval,
 )
+from anomaly.evaluation.reliability import Reliability, reliability
 from anomaly.types import DAMAGED, BoolArray, Float32Array
 
 
 @dataclass(frozen=True)
 class SliceReport:
-    """Measures over all images, over one part type, or over one kind of damage and all undamaged images.
+    """Measures over all images, one part type, one group, or one kind of damage and all undamaged images.
 
     Attributes
     ----------
     name : str
     n_undamaged, n_damaged : int
     miss_rate : Rate or Undefined
-        Damaged images that are not flagged, of all damaged ones.
+        Damaged images labelled undamaged, of all damaged ones.
     false_alarm_rate : Rate or Undefined
-        Undamaged images that are flagged, of all undamaged ones.
+        Undamaged images labelled damaged, of all undamaged ones.
     accuracy : Rate or Undefined
-        Images on the right side, of all.
+        Images on the right side, of those that were decided: all of them where there is one threshold.
     auroc : Interval or Undefined
     average_precision : float or Undefined
+    average_precision_interval : Interval or Undefined
+        Undefined where resampling says nothing.
+    reinspected : Rate, Undefined or None
+        Images left to a person, of all; None: the calibration has one threshold.
     """
 
     name: str
@@ -48,6 +54,8 @@ class SliceReport:
     accuracy: Rate | Undefined
     auroc: Interval | Undefined
     average_precision: float | Undefined
+    average_precision_interval: Interval | Undefined
+    reinspected: Rate | Undefined | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,16 @@ class PixelReport:
         Undamaged images, and damaged ones that have a mask.
     n_masks : int
         Damaged images that have a mask with a defect pixel.
+    auroc_interval, aupro_interval : Interval or Undefined
+        Over images.
     """
 
     auroc: float | Undefined
     aupro: float | Undefined
     n_images: int
     n_masks: int
+    auroc_interval: Interval | Undefined
+    aupro_interval: Interval | Undefined
 
 
 @dataclass(frozen=True)
@@ -88,20 +100,29 @@ class EvaluationReport:
         Empty where the data carry no part type.
     by_defect : tuple of SliceReport
         Each kind of damage against all undamaged images; empty where the data name no kind.
+    by_group : tuple of SliceReport
+        Empty where the data name no group.
     threshold : float or None
         None: the detector is not calibrated.
+    reinspect_above : float or None
+        The lower threshold, where there are two.
     confidence : float
         Of every interval.
     pixels : PixelReport or Undefined
+    probabilities : Reliability or Undefined
+        Are the probabilities of damage right.
     failed : tuple of FailedImage
     """
 
     overall: SliceReport
     by_part_type: tuple[SliceReport, ...]
     by_defect: tuple[SliceReport, ...]
+    by_group: tuple[SliceReport, ...]
     threshold: float | None
+    reinspect_above: float | None
     confidence: float
     pixels: PixelReport | Undefined
+    probabilities: Reliability | Undefined
     failed: tuple[FailedImage, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,16 +133,9 @@ class EvaluationReport:
 
     def lines(self) -> list[str]:
         """Return the report as plain text, a line each, for a terminal."""
-        found = _slice_lines(self.overall, confidence=self.confidence)
-        if isinstance(self.pixels, Undefined):
-            found.append(f"pixel metrics undefined: {self.pixels.reason}")
-        else:
-            auroc, aupro = _area(self.pixels.auroc), _area(self.pixels.aupro)
-            found.append(f"pixel AUROC {auroc}, AUPRO {aupro} ({self.pixels.n_masks} masks)")
-        for title, slices in (("part type", self.by_part_type), ("damage", self.by_defect)):
-            found += [f"{title} {part.name}: {_short(part)}" for part in slices]
-        found += [f"not scored: {image.name}: {image.error}" for image in self.failed]
-        return found
+        from anomaly.evaluation.wording import report_lines
+
+        return report_lines(self)
 
 
 def evaluate_scores(
@@ -149,26 +163,44 @@ def evaluate_scores(
     RuntimeUnavailableError
         scipy is not installed.
     """
-    threshold = None if calibration is None else calibration.threshold
 
     def measure(name: str, images: Sequence[ScoredImage]) -> SliceReport:
-        return _slice(name, images, threshold=threshold, confidence=confidence)
+        return _slice(name, images, calibration, confidence=confidence)
 
-    part_types = sorted({image.part_type for image in scored} - {""})
     defects = sorted({image.defect for image in scored if image.label == DAMAGED} - {""})
     return EvaluationReport(
         overall=measure("all", scored),
-        by_part_type=tuple(
-            measure(part_type, [image for image in scored if image.part_type == part_type]) for part_type in part_types
-        ),
+        by_part_type=tuple(measure(name, images) for name, images in _slices(scored, "part_type")),
         by_defect=tuple(
             measure(defect, [image for image in scored if image.label != DAMAGED or image.defect == defect])
             for defect in defects
         ),
-        threshold=threshold,
+        by_group=tuple(measure(name, images) for name, images in _slices(scored, "group")),
+        threshold=None if calibration is None else calibration.threshold,
+        reinspect_above=None if calibration is None else calibration.reinspect_above,
         confidence=confidence,
         pixels=Undefined("no masks were given"),
+        probabilities=_probabilities(scored, calibration, confidence=confidence),
     )
+
+
+def _slices(scored: Sequence[ScoredImage], field: str) -> list[tuple[str, list[ScoredImage]]]:
+    """Return the images by the values of a field; those where it is empty are in none."""
+    names = sorted({str(getattr(image, field)) for image in scored} - {""})
+    return [(name, [image for image in scored if getattr(image, field) == name]) for name in names]
+
+
+def _probabilities(
+    scored: Sequence[ScoredImage], calibration: Calibration | None, *, confidence: float
+) -> Reliability | Undefined:
+    if calibration is None:
+        return Undefined("the detector is not calibrated")
+    found = [calibration.probability(image.score) for image in scored]
+    said = [triple[0] for triple in found if triple is not None]
+    if len(said) < len(found):
+        return Undefined("no damaged image was labelled when the detector was calibrated")
+    damaged = np.array([image.label == DAMAGED for image in scored], dtype=np.bool_)
+    return reliability(said, damaged, confidence=confidence)
 
 
 def add_pixel_metrics(
@@ -202,22 +234,39 @@ def add_pixel_metrics(
     if all(mask is not None and bool(mask.all()) for mask in masks):
         return dataclasses.replace(report, pixels=Undefined("every pixel is a defect pixel"))
     found = pixel_metrics(maps, masks)
-    pixels = PixelReport(auroc=found.auroc, aupro=found.aupro, n_images=found.n_images, n_masks=n_masks)
+    auroc_interval, aupro_interval = pixel_intervals(
+        maps, masks, auroc=found.auroc, aupro=found.aupro, confidence=report.confidence
+    )
+    pixels = PixelReport(
+        auroc=found.auroc,
+        aupro=found.aupro,
+        n_images=found.n_images,
+        n_masks=n_masks,
+        auroc_interval=auroc_interval,
+        aupro_interval=aupro_interval,
+    )
     return dataclasses.replace(report, pixels=pixels)
 
 
-def _slice(name: str, images: Sequence[ScoredImage], *, threshold: float | None, confidence: float) -> SliceReport:
+def _slice(
+    name: str, images: Sequence[ScoredImage], calibration: Calibration | None, *, confidence: float
+) -> SliceReport:
     scores = np.array([image.score for image in images], dtype=np.float64)
     damaged = np.array([image.label == DAMAGED for image in images], dtype=np.bool_)
     miss_rate: Rate | Undefined
     false_alarm_rate: Rate | Undefined
     accuracy: Rate | Undefined
     miss_rate = false_alarm_rate = accuracy = Undefined("the detector is not calibrated")
-    if threshold is not None:
-        counts = confusion(scores, damaged, threshold=threshold)
+    reinspected: Rate | Undefined | None = None
+    if calibration is not None:
+        lower = calibration.reinspect_above
+        counts = confusion(scores, damaged, threshold=calibration.threshold, reinspect_above=lower)
         miss_rate = _rate(counts.misses, counts.n_damaged, kind="damaged", confidence=confidence)
         false_alarm_rate = _rate(counts.false_alarms, counts.n_undamaged, kind="undamaged", confidence=confidence)
-        accuracy = _rate(counts.correct, len(images), kind="labelled", confidence=confidence)
+        kind = "labelled" if lower is None else "decided"
+        accuracy = _rate(counts.correct, counts.decided, kind=kind, confidence=confidence)
+        if lower is not None:
+            reinspected = _rate(counts.reinspected, len(images), kind="labelled", confidence=confidence)
     return SliceReport(
         name=name,
         n_undamaged=int(np.sum(~damaged)),
@@ -227,46 +276,13 @@ def _slice(name: str, images: Sequence[ScoredImage], *, threshold: float | None,
         accuracy=accuracy,
         auroc=auroc_interval(scores, damaged, confidence=confidence),
         average_precision=average_precision(scores, damaged),
+        average_precision_interval=average_precision_interval(scores, damaged, confidence=confidence),
+        reinspected=reinspected,
     )
 
 
 def _rate(count: int, n: int, *, kind: str, confidence: float) -> Rate | Undefined:
     return rate_interval(count, n, confidence=confidence) if n else Undefined(f"there is no {kind} image")
-
-
-def _slice_lines(part: SliceReport, *, confidence: float) -> list[str]:
-    found = [_short(part)]
-    for name, rate in (
-        ("miss rate", part.miss_rate),
-        ("false-alarm rate", part.false_alarm_rate),
-        ("accuracy", part.accuracy),
-    ):
-        found.append(f"{name} {_text(rate)}")
-    found.append(f"image AUROC {_text(part.auroc)}")
-    found.append(f"average precision {_area(part.average_precision)}")
-    found.append(f"intervals at {100 * confidence:g} % confidence")
-    return found
-
-
-def _short(part: SliceReport) -> str:
-    if isinstance(part.accuracy, Undefined):
-        counted = f"{part.n_damaged} damaged, {part.n_undamaged} undamaged; rates undefined: "
-        return counted + part.accuracy.reason
-    missed = part.miss_rate.count if isinstance(part.miss_rate, Rate) else 0
-    flagged = part.false_alarm_rate.count if isinstance(part.false_alarm_rate, Rate) else 0
-    damaged = f"{missed} of {part.n_damaged} damaged missed" if part.n_damaged else "no damaged image"
-    undamaged = f"{flagged} of {part.n_undamaged} undamaged flagged" if part.n_undamaged else "no undamaged image"
-    return f"{damaged}, {undamaged}"
-
-
-def _text(found: Rate | Interval | Undefined) -> str:
-    if isinstance(found, Undefined):
-        return f"undefined: {found.reason}"
-    return f"{100 * found.value:.1f} % ({100 * found.low:.1f}-{100 * found.high:.1f} %)"
-
-
-def _area(found: float | Undefined) -> str:
-    return f"undefined: {found.reason}" if isinstance(found, Undefined) else f"{100 * found:.1f} %"
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,7 @@ PAPER = (255, 255, 255)
 # Okabe and Ito (https://jfly.uni-koeln.de/color/): told apart by every kind of colour vision.
 VERMILLION = (213, 94, 0)
 BLUISH_GREEN = (0, 135, 98)
+AMBER = (140, 98, 0)  # their orange, darkened until white letters can be read on it
 
 
 def colour_table() -> UInt8Array:

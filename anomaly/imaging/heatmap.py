@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from anomaly.errors import ConfigError, ImageError
 from anomaly.imaging._colour_bar import draw_colour_bar
 from anomaly.imaging._colours import (
+    AMBER,
     BLUISH_GREEN,
     INK,
     MAT,
@@ -122,7 +123,7 @@ def _scene(image: UInt8Array, prediction: Prediction, scale_max: float) -> _Scen
     factor = min(_PANEL[0] / width, _PANEL[1] / height)
     # A line of pixels would vanish: it is widened to eight.
     shown_height, shown_width = max(8, round(height * factor)), max(8, round(width * factor))
-    threshold = prediction.threshold
+    threshold = prediction.region_threshold
     return _Scene(
         image=image,
         prediction=prediction,
@@ -151,6 +152,7 @@ def _header(scene: _Scene, title: str) -> Image.Image:
     draw = ImageDraw.Draw(block)
     verdict, colour = {
         "damaged": ("DAMAGED", VERMILLION),
+        "reinspect": ("REINSPECT", AMBER),
         "undamaged": ("UNDAMAGED", BLUISH_GREEN),
         None: ("NOT CALIBRATED", SOFT_INK),
     }[scene.prediction.label]
@@ -171,11 +173,15 @@ def _sentence(scene: _Scene) -> str:
     else:
         side = "above" if found.score > found.threshold else "not above"
         parts = [f"Score {found.score:.3g}, {side} the threshold {found.threshold:.3g}"]
+        if found.reinspect_above is not None:
+            parts = [f"Score {found.score:.3g}, thresholds {found.reinspect_above:.3g} and {found.threshold:.3g}"]
     if found.probability is not None:
         text = f"probability of damage {found.probability:.2f}"
         if found.probability_low is not None and found.probability_high is not None:
             text += f" ({found.probability_low:.2f}-{found.probability_high:.2f})"
         parts.append(text)
+    elif found.p_value is not None:
+        parts.append(f"p-value {found.p_value:.2g}")
     parts.append(f"{scene.image.shape[1]} x {scene.image.shape[0]} px")
     return "   ·   ".join(parts)
 
@@ -198,7 +204,7 @@ def _panels(scene: _Scene) -> Image.Image:
         _CONTENT - bar_left,
         scene.slot_height,
         scale_max=scene.scale_max,
-        threshold=scene.prediction.threshold,
+        threshold=scene.prediction.region_threshold,
     )
     block.paste(bar, (bar_left, head))
     return block
@@ -307,13 +313,14 @@ def _place(scene: _Scene, region: Region | None) -> tuple[int, int]:
 
 def _findings(scene: _Scene) -> str:
     found = scene.prediction
-    if found.threshold is None:
+    threshold = found.region_threshold
+    if threshold is None:
         return "Strongest place of the map, beside the most similar place of a good part"
     count = len(found.regions)
     if count == 0:
         return "Nothing above the threshold. Strongest place, beside the most similar place of a good part:"
     text = "1 region above the threshold" if count == 1 else f"{count} regions above the threshold"
-    if found.score <= found.threshold:
+    if found.score <= threshold:
         text += " (too small to lift the score of the image above it)"
     if count > _CARDS:
         text += f", the strongest {_CARDS} shown here"
@@ -322,7 +329,7 @@ def _findings(scene: _Scene) -> str:
 
 
 def _caption(scene: _Scene, region: Region | None, number: int) -> tuple[str, str, str]:
-    threshold = scene.prediction.threshold
+    threshold = scene.prediction.region_threshold
     x, y = _place(scene, region)
     peak = f"peak {float(scene.prediction.anomaly_map[y, x]):.3g}"
     if region is None:

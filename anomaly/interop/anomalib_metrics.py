@@ -7,8 +7,8 @@
 - Images may differ in size. AUROC sees pixels, not images. AUPRO wants one array, so the maps are padded
   with a value below all others and no mask. That squeezes the false-positive axis by a known factor; the
   limit on that axis is squeezed by the same factor, which leaves the normalised area as it is.
-- Beyond `MAX_PIXELS` the same curves are computed here from histograms, one map at a time, since anomalib
-  needs some 80 bytes for each pixel.
+- Beyond `MAX_PIXELS` the same curves are computed from histograms (`pixel_histograms.py`), one map at a time, since
+  anomalib needs some 80 bytes for each pixel.
 """
 
 from __future__ import annotations
@@ -21,17 +21,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from anomaly.errors import DatasetError, RuntimeUnavailableError
-from anomaly.types import BoolArray, Float32Array, Float64Array
+from anomaly.interop.pixel_histograms import FPR_LIMIT, aligned, histogram_metrics
+from anomaly.types import BoolArray, Float32Array
 
-FPR_LIMIT = 0.3
-"""AUPRO integrates up to this false-positive rate: Bergmann et al., MVTec AD (IJCV 2021), section 5.2."""
 MAX_PIXELS = 20_000_000
 """More pixels than this, padding included, go through histograms: anomalib takes some 1.5 GB for these."""
-LEVELS = 4096
-"""Bins of the histograms."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class PixelMetrics:
     n_defect_images : int
         Images with at least one defect pixel.
     exact : bool
-        False: from histograms with `LEVELS` bins, right to about 0.001.
+        False: from histograms, right to about 0.001.
     """
 
     auroc: float
@@ -98,7 +94,7 @@ def pixel_metrics(
     if exact:
         auroc, aupro = _by_anomalib(maps, masks, padded=(tall, wide), n_background=n_pixels - n_defect)
     else:
-        auroc, aupro = _by_histogram(maps, masks)
+        auroc, aupro = histogram_metrics(maps, masks)
     return PixelMetrics(
         auroc=auroc,
         aupro=aupro,
@@ -130,17 +126,6 @@ def _require(modules: tuple[str, ...]) -> None:
         )
 
 
-def _aligned(map_: Float32Array, mask: BoolArray | None) -> tuple[Float32Array, BoolArray]:
-    """Return the map in the size of its mask, and the mask."""
-    if mask is None:
-        return map_, np.zeros(map_.shape, dtype=np.bool_)
-    if map_.shape != mask.shape:
-        height, width = mask.shape
-        image = Image.fromarray(np.ascontiguousarray(map_, dtype=np.float32))
-        map_ = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
-    return map_, mask
-
-
 def _by_anomalib(
     maps: Sequence[Float32Array],
     masks: Sequence[BoolArray | None],
@@ -161,7 +146,7 @@ def _by_anomalib(
         aupro: Any = AUPRO(fields=fields, fpr_limit=FPR_LIMIT * n_background / n_defect_free)
         ranks = _joint_ranks(maps, masks)
         for rank, (map_, mask) in zip(ranks, zip(maps, masks, strict=True), strict=True):
-            defect = torch.from_numpy(_aligned(map_, mask)[1].astype(np.uint8))
+            defect = torch.from_numpy(aligned(map_, mask)[1].astype(np.uint8))
             pixels = torch.from_numpy(rank)
             auroc.update(SimpleNamespace(anomaly_map=pixels, gt_mask=defect))
             below = (0, padded[1] - rank.shape[1], 0, padded[0] - rank.shape[0])
@@ -180,59 +165,8 @@ def _joint_ranks(maps: Sequence[Float32Array], masks: Sequence[BoolArray | None]
 
     Up to 2**24 distinct values float32 tells all ranks apart. Beyond, a neighbour or two fall together.
     """
-    aligned = [_aligned(map_, mask)[0] for map_, mask in zip(maps, masks, strict=True)]
-    values, inverse = np.unique(np.concatenate([map_.ravel() for map_ in aligned]), return_inverse=True)
+    pixels = [aligned(map_, mask)[0] for map_, mask in zip(maps, masks, strict=True)]
+    values, inverse = np.unique(np.concatenate([map_.ravel() for map_ in pixels]), return_inverse=True)
     ranks = ((inverse.ravel() + 1) / values.size).astype(np.float32)
-    ends = np.cumsum([map_.size for map_ in aligned])[:-1]
-    return [part.reshape(map_.shape) for part, map_ in zip(np.split(ranks, ends), aligned, strict=True)]
-
-
-def _by_histogram(maps: Sequence[Float32Array], masks: Sequence[BoolArray | None]) -> tuple[float, float]:
-    """Return AUROC and AUPRO over `LEVELS` levels of the score; the memory of one image suffices."""
-    from scipy import ndimage
-
-    edges = _level_edges(maps, masks)
-    background = np.zeros(edges.size + 1)
-    defect = np.zeros(edges.size + 1)
-    overlap = np.zeros(edges.size + 1)
-    n_regions = 0
-    for map_, mask in zip(maps, masks, strict=True):
-        pixels, truth = _aligned(map_, mask)
-        level = np.searchsorted(edges, pixels.ravel(), side="right").reshape(pixels.shape)
-        background += np.bincount(level[~truth], minlength=edges.size + 1)
-        if truth.any():
-            defect += np.bincount(level[truth], minlength=edges.size + 1)
-            regions, count = ndimage.label(truth, structure=np.ones((3, 3)))
-            share = 1 / np.bincount(regions.ravel())[regions[truth]]
-            overlap += np.bincount(level[truth], weights=share, minlength=edges.size + 1)
-            n_regions += count
-    fpr, tpr, pro = (np.concatenate([[0.0], np.cumsum(counts[::-1])]) for counts in (background, defect, overlap))
-    fpr, tpr, pro = fpr / fpr[-1], tpr / tpr[-1], pro / n_regions
-    return _area(fpr, tpr), _area_up_to(fpr, pro, limit=FPR_LIMIT) / FPR_LIMIT
-
-
-def _level_edges(maps: Sequence[Float32Array], masks: Sequence[BoolArray | None]) -> Float32Array:
-    """Return ascending edges: quantiles of a regular sample, half of it background, half of it defects."""
-    stride = max(1, _n_pixels(maps, masks) // 2_000_000)
-    sampled: tuple[list[Float32Array], list[Float32Array]] = ([], [])
-    for map_, mask in zip(maps, masks, strict=True):
-        pixels, truth = _aligned(map_, mask)
-        sampled[0].append(pixels[~truth][::stride])
-        sampled[1].append(pixels[truth][::stride])
-    shares = np.linspace(0, 1, LEVELS // 2)
-    edges = [np.quantile(part, shares, method="lower") for part in map(np.concatenate, sampled) if part.size]
-    return np.unique(np.concatenate(edges)).astype(np.float32)
-
-
-def _area_up_to(x: Float64Array, y: Float64Array, *, limit: float) -> float:
-    """Return the area under the polygon (x, y) for x in [0, limit]."""
-    last = int(np.searchsorted(x, limit, side="right"))
-    if last < x.size:
-        rest = (limit - x[last - 1]) / (x[last] - x[last - 1])
-        at_limit = y[last - 1] + rest * (y[last] - y[last - 1])
-        x, y = np.append(x[:last], limit), np.append(y[:last], at_limit)
-    return _area(x, y)
-
-
-def _area(x: Float64Array, y: Float64Array) -> float:
-    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+    ends = np.cumsum([map_.size for map_ in pixels])[:-1]
+    return [part.reshape(map_.shape) for part, map_ in zip(np.split(ranks, ends), pixels, strict=True)]

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from anomaly.cli import main
+from anomaly.config import Config
 from anomaly.detector import load_detector
+from anomaly.imaging import load_image
 from tests.parts import write_dataset
 
 
@@ -101,3 +103,14 @@ def test_nothing_readable_is_no_report(trained_model: Path, tmp_path: Path, caps
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: none of the 1 images could be judged")
+
+
+def test_the_confusion_picture(
+    trained_model: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--evaluate", "--data", str(labelled), "--model", str(trained_model), "--quiet"]
+    assert main([*words, "--confusion", str(tmp_path / "c.png")]) == 0
+    assert load_image(tmp_path / "c.png", limits=Config().image).shape[2] == 3
+    for name in ("c.jpg", "nowhere/c.png"):
+        assert main([*words, "--confusion", str(tmp_path / name)]) == 1
+        assert "ends in .png" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from anomaly.calibration import Calibration, CalibrationHistory, scores_by_label
+from anomaly.calibration.calibration import counts_at
 from anomaly.cli import main
 from anomaly.cli.rows import CSV_COLUMNS, JSON_FIELDS
 from anomaly.detector import load_detector
@@ -36,7 +39,7 @@ def test_a_folder_gives_one_line_per_image(
     bad, good = out.splitlines()
     assert bad.startswith(f"{photographs}/day 2/bad.png  damaged  ")
     assert "1 region at x=" in bad
-    assert good.startswith(f"{photographs}/good.png  undamaged  score ")
+    assert good.startswith(f"{photographs}/good.png  undamaged  probability ")
 
 
 def test_json_and_csv_say_the_same_as_python(
@@ -51,6 +54,8 @@ def test_json_and_csv_say_the_same_as_python(
     assert rows[0]["threshold"] == expected.threshold
     assert rows[0]["label"] == "damaged"
     assert rows[0]["calibration_version"] == 1
+    assert rows[0]["probability"] == expected.probability
+    assert 0 <= rows[1]["probability_low"] <= rows[1]["probability"] <= 0.5 <= rows[0]["probability"]
     with table.open(newline="", encoding="utf-8") as stream:
         flat = list(csv.DictReader(stream))
     assert tuple(flat[0]) == CSV_COLUMNS
@@ -157,3 +162,30 @@ def test_predicting_changes_nothing_in_the_trained_model(
     before = {path: path.stat().st_mtime_ns for path in model.rglob("*")}
     main(["--predict", str(photographs), "--model", str(model)])
     assert {path: path.stat().st_mtime_ns for path in model.rglob("*")} == before
+
+
+def test_what_is_to_be_reinspected_is_told_and_counts_for_the_exit_status(
+    trained_model: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = load_detector(trained_model, device="cpu")
+    assert detector.record is not None
+    undamaged, damaged = scores_by_label(detector.record.scores)
+    low, high = -1.0, 1e6  # every photograph lies between
+    unsure = Calibration(
+        high,
+        "both-rates",
+        **counts_at(undamaged, damaged, threshold=high, reinspect_above=low),
+        confidence=0.95,
+        max_miss_rate=0.05,
+        max_false_alarm_rate=0.05,
+        reinspect_above=low,
+    )
+    record = dataclasses.replace(detector.record, calibration=unsure)
+    detector.with_history(CalibrationHistory((record,), 1)).save(tmp_path / "unsure")
+    words = ["--predict", str(photographs / "good.png"), "--model", str(tmp_path / "unsure"), "--exit-code"]
+    assert main(words) == 3
+    assert "good.png  reinspect  probability " in capsys.readouterr().out
+    (row,) = _json(words, capsys)
+    assert (row["label"], row["reinspect_above"], row["threshold"]) == ("reinspect", low, high)
+    assert row["regions"]
+    assert main(["--heatmap", *words[1:4], "--output", str(tmp_path / "h.png")]) == 0

@@ -75,6 +75,19 @@ def test_the_objective_stays_until_another_is_named(
     assert new.objective == "accuracy"
 
 
+def test_both_rates_are_recorded_and_kept(model: Path, labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = ["--max-miss-rate", "0.7", "--max-false-alarm-rate", "0.6", "--confidence", "0.6"]
+    assert _recalibrate(model, *both, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["objective"], told["max_miss_rate"], told["max_false_alarm_rate"]) == ("both-rates", 0.7, 0.6)
+    assert _recalibrate(model, "--data", str(labelled)) == 0
+    kept = load_detector(model, device="cpu").calibration
+    assert kept is not None
+    assert (kept.objective, kept.max_miss_rate, kept.confidence) == ("both-rates", 0.7, 0.6)
+    assert _recalibrate(model, "--max-miss-rate", "0.01", "--max-false-alarm-rate", "0.5") == 1
+    assert "needs 299 damaged" in capsys.readouterr().err
+
+
 def test_a_promise_that_the_images_cannot_carry_is_refused_and_changes_nothing(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,7 +103,7 @@ def test_every_command_does_its_work(a_users_folder: Path) -> None:
         # Twelve parts cannot carry a promise, and `--exit-code` tells of the damaged one.
         expected = 1 if "--max-miss-rate" in words else 3 if "--exit-code" in words else 0
         assert status == expected, f"{' '.join(words)}\n{told.getvalue()}"
-    for made in ("trained", "trained_lite2", "verdicts.csv", "why.png", "compared.csv"):
+    for made in ("trained", "trained_lite2", "verdicts.csv", "why.png", "compared.csv", "compared.png"):
         assert (a_users_folder / made).exists(), made
     assert len(list((a_users_folder / "heatmaps").rglob("*.png"))) == 3
 
@@ -133,6 +133,9 @@ def test_the_verdict_line_is_what_predict_prints() -> None:
         nearest=(),
         quality=CaptureQuality(640, 480, 0.5, 0.2, 0.01, 0.0, 0.0),
         calibration_version=1,
+        probability=0.97,
+        probability_low=0.91,
+        probability_high=0.99,
     )
     assert f"\n    {text_line(Row('image.png', prediction))}\n" in read("README.md")
 

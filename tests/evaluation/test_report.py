@@ -86,3 +86,51 @@ def test_masks_that_mark_nothing_or_everything_are_undefined():
         pixels = add_pixel_metrics(report, maps=[flat], masks=masks).pixels
         assert isinstance(pixels, Undefined)
         assert "pixel" in pixels.reason
+
+
+def test_what_is_to_be_reinspected_is_neither_missed_nor_flagged():
+    rng = np.random.default_rng(0)
+    calibration = calibrate(
+        rng.normal(1, 1, 100),
+        rng.normal(3, 1, 100),
+        objective="both-rates",
+        max_miss_rate=0.1,
+        max_false_alarm_rate=0.1,
+    )
+    lower, upper = calibration.reinspect_above, calibration.threshold
+    images = [
+        scored("a", "undamaged", lower - 1),
+        scored("b", "undamaged", (lower + upper) / 2),
+        scored("c", "undamaged", upper + 1),
+        scored("d", "damaged", lower - 1),
+        scored("e", "damaged", upper),
+        scored("f", "damaged", upper + 1),
+    ]
+    report = evaluate_scores(images, calibration)
+    overall = report.overall
+    assert (overall.miss_rate.count, overall.miss_rate.n) == (1, 3)
+    assert (overall.false_alarm_rate.count, overall.false_alarm_rate.n) == (1, 3)
+    assert (overall.reinspected.count, overall.reinspected.n) == (2, 6)
+    assert (overall.accuracy.count, overall.accuracy.n) == (2, 4)
+    assert report.lines()[0] == "1 of 3 damaged missed, 1 of 3 undamaged flagged, 2 to be reinspected"
+    assert report.to_dict()["reinspect_above"] == lower
+
+
+def test_groups_with_errors_are_told_the_worst_first_and_all_are_in_the_json():
+    images = [scored(f"{group}{i}", "damaged", 0.5, group=group) for group, n in (("x", 1), ("y", 3)) for i in range(n)]
+    images += [scored(f"g{i}", "undamaged", 1.0, group=f"g{i}") for i in range(4)]
+    report = evaluate_scores(images, CALIBRATION)
+    told = [line for line in report.lines() if line.startswith("group")]
+    assert told[0] == "groups: 2 of 6 with an error"
+    assert [line.split(":")[0] for line in told[1:]] == ["group y", "group x"]
+    assert len(report.to_dict()["by_group"]) == 6
+
+
+def test_every_measure_has_an_interval_or_says_why_not():
+    report = evaluate_scores(IMAGES, CALIBRATION)
+    assert isinstance(report.overall.average_precision_interval, Interval)
+    (dent,) = [part for part in report.by_defect if part.name == "dent"]
+    assert isinstance(dent.average_precision_interval, Undefined)
+    assert any(line.startswith("probabilities: expected calibration error") for line in report.lines())
+    normals_only = evaluate_scores(IMAGES, calibrate([1.0, 1.1], []))
+    assert any("probabilities undefined: no damaged image" in line for line in normals_only.lines())

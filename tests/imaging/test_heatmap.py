@@ -8,7 +8,7 @@ import pytest
 
 from anomaly.errors import ConfigError, ImageError
 from anomaly.imaging import BankPicture, measure_quality, render_heatmap
-from anomaly.imaging._colours import VERMILLION, colour_table, colourise, cover, draw_contour, ticks
+from anomaly.imaging._colours import AMBER, VERMILLION, colour_table, colourise, cover, draw_contour, ticks
 from anomaly.imaging._comparison import field_of_view
 from anomaly.imaging._lettering import drawable, fit, font
 from anomaly.imaging.heatmap import _panels, _scene
@@ -141,6 +141,17 @@ def test_probability_and_hostile_names_do_not_break_the_header() -> None:
     image, prediction = scene(path="x" * 500 + "\n零件\x1b.png")
     prediction = dataclasses.replace(prediction, probability=0.9, probability_low=0.8, probability_high=0.95)
     assert render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank()).shape[1] == WIDTH
+
+
+def test_what_is_to_be_reinspected_has_a_badge_and_a_contour_of_its_own() -> None:
+    image, prediction = scene(spots=((30, 30, 1.1),))
+    band = dataclasses.replace(
+        prediction, label="reinspect", reinspect_above=1.0, regions=find_regions(prediction.anomaly_map, 1.0)
+    )
+    picture = render_heatmap(image, band, scale_max=2.0, nearest_images=bank())
+    assert count(picture, AMBER) > 1000
+    assert count(picture, VERMILLION) > 0
+    assert count(render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank()), AMBER) == 0
 
 
 def test_many_regions() -> None:
