@@ -81,7 +81,9 @@ def write_mosaics(folder: Path, pools: Pools, *, bank: int, validation: int, tes
             wanted = DAMAGED_TILES[number % len(DAMAGED_TILES)]
             tiles = _draw(rng, good[half], SIDE**2 - wanted)
             rows.append(
-                _write(folder, f"{split}_damaged{wanted}_{number:03d}", split, tiles, _draw(rng, bad[half], wanted), rng)
+                _write(
+                    folder, f"{split}_damaged{wanted}_{number:03d}", split, tiles, _draw(rng, bad[half], wanted), rng
+                )
             )
     labels = folder / "labels.csv"
     with labels.open("w", newline="", encoding="utf-8") as stream:
