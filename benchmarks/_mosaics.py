@@ -68,8 +68,7 @@ def write_mosaics(folder: Path, pools: Pools, *, bank: int, validation: int, tes
         Of ``labels.csv``.
     """
     rng = np.random.default_rng(seed)
-    good = [rng.permutation(np.array(pools.undamaged, dtype=object))[i::2] for i in range(2)]
-    bad = [rng.permutation(np.array(pools.damaged, dtype=object))[i::2] for i in range(2)]
+    good, bad = _halves(rng, pools.undamaged), _halves(rng, pools.damaged)
     rows: list[tuple[str, str, str, str]] = []
     for number in range(bank):
         rows.append(_write(folder, f"bank_{number:03d}", "bank", _draw(rng, pools.training, SIDE**2), [], rng))
@@ -91,6 +90,11 @@ def write_mosaics(folder: Path, pools: Pools, *, bank: int, validation: int, tes
         writer.writerow(("path", "label", "split", "mask"))
         writer.writerows(rows)
     return labels
+
+
+def _halves(rng: np.random.Generator, pool: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    mixed = [pool[i] for i in rng.permutation(len(pool))]
+    return mixed[::2], mixed[1::2]
 
 
 def _draw(rng: np.random.Generator, pool: Sequence[Path], count: int) -> list[Path]:

@@ -151,7 +151,7 @@ TRAIN = Verb(
         replace(
             _DATA,
             help="labelled images: two folders (good/, defect/), labels.csv, the MVTec AD layout, or undamaged images "
-            "alone (default: the bundled data/ball_screw)",
+            "alone (default: the bundled data/parts)",
         ),
         Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", named),
         Option(

@@ -24,7 +24,7 @@ from anomaly.imaging.names import printable_name
 if TYPE_CHECKING:
     from anomaly.detector.training import Training
 
-BUNDLED = "data/ball_screw"
+BUNDLED = "data/parts"
 _NEEDED = ("torch", "torchvision", "timm", "scipy", "anomalib")
 
 

@@ -24,13 +24,13 @@ from tests.docs.pages import ROOT, blocks, commands, inline_code, read
 from tests.parts import TINY, write_dataset, write_part
 from tools.update_readme import HEATMAP, demo_commands, run_demo, section
 
-BALL_SCREW = ROOT / "data" / "ball_screw"
+PARTS = ROOT / "data" / "parts"
 
 
 @pytest.fixture(scope="module")
 def split() -> SplitAssignment:
-    """Of the bundled photographs, with the default settings."""
-    dataset, config = read_dataset(BALL_SCREW), Config()
+    """Of the bundled pictures, with the default settings."""
+    dataset, config = read_dataset(PARTS), Config()
     duplicates = find_duplicates(dataset.images, limits=config.image)
     return split_dataset(dataset, config.split, seed=config.seed, duplicates=duplicates)
 
@@ -60,15 +60,17 @@ def without_numbers(text: str) -> list[str]:
 def test_the_demo_image_is_damaged_and_training_has_not_seen_it(split: SplitAssignment) -> None:
     (predict,) = [words for words in demo_commands() if "--predict" in words]
     image = predict[-1]
-    names = [f"data/ball_screw/{image.name}" for image in split.select("test", label=DAMAGED)]
+    names = [f"data/parts/{image.name}" for image in split.select("test", label=DAMAGED)]
     assert image in names
 
 
 def test_the_demo_shows_the_split_that_training_makes(split: SplitAssignment) -> None:
     shown = section(read("README.md"), "demo").splitlines()
     for part in ("bank", "validation", "test"):
-        undamaged, damaged = (split.count(part, label) for label in (UNDAMAGED, DAMAGED))
-        assert f"{part}: {undamaged} undamaged, {damaged} damaged images" in shown
+        for part_type in ("gears", "springs"):
+            images = [image for image in split.select(part) if image.part_type == part_type]
+            damaged = sum(image.label == DAMAGED for image in images)
+            assert f"{part} {part_type}: {len(images) - damaged} undamaged, {damaged} damaged images" in shown
     assert set(split.notes) <= set(shown)
 
 
