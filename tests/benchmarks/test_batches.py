@@ -37,7 +37,7 @@ def _tiles(path: Path) -> list[int]:
 def test_no_photograph_serves_two_splits(pools: Pools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_mosaics, "TILE", 16)
     labels = write_mosaics(tmp_path / "mosaics", pools, bank=6, validation=4, test=4, seed=3)
-    rows = list(csv.DictReader(labels.open()))
+    rows = list(csv.DictReader(labels.read_text().splitlines()))
     seen: dict[str, set[int]] = {"bank": set(), "validation": set(), "test": set()}
     for row in rows:
         tiles = _tiles(labels.parent / row["path"])

@@ -18,7 +18,7 @@ from anomaly.config import Config
 from anomaly.dataset import SplitAssignment, find_duplicates, read_dataset, split_dataset
 from anomaly.dataset.splits import LEAST_UNDAMAGED
 from anomaly.embedding.registry import backbone, backbone_names
-from anomaly.types import DAMAGED, UNDAMAGED, CaptureQuality, Prediction, Region
+from anomaly.types import DAMAGED, CaptureQuality, Prediction, Region
 from benchmarks.tables import markdown
 from tests.docs.pages import ROOT, blocks, commands, inline_code, read
 from tests.parts import TINY, write_dataset, write_part
