@@ -99,7 +99,8 @@ class EvaluationReport:
     by_part_type : tuple of SliceReport
         Empty where the data carry no part type.
     by_defect : tuple of SliceReport
-        Each kind of damage against all undamaged images; empty where the data name no kind.
+        Each kind of damage against all undamaged images; empty where the data name no kind. An image with several
+        kinds, joined by ``+``, counts under each of them.
     by_group : tuple of SliceReport
         Empty where the data name no group.
     threshold : float or None
@@ -167,13 +168,13 @@ def evaluate_scores(
     def measure(name: str, images: Sequence[ScoredImage]) -> SliceReport:
         return _slice(name, images, calibration, confidence=confidence)
 
-    defects = sorted({image.defect for image in scored if image.label == DAMAGED} - {""})
+    kinds = {image.name: frozenset(image.defect.split("+")) - {""} for image in scored if image.label == DAMAGED}
     return EvaluationReport(
         overall=measure("all", scored),
         by_part_type=tuple(measure(name, images) for name, images in _slices(scored, "part_type")),
         by_defect=tuple(
-            measure(defect, [image for image in scored if image.label != DAMAGED or image.defect == defect])
-            for defect in defects
+            measure(kind, [image for image in scored if image.label != DAMAGED or kind in kinds[image.name]])
+            for kind in sorted(frozenset[str]().union(*kinds.values()))
         ),
         by_group=tuple(measure(name, images) for name, images in _slices(scored, "group")),
         threshold=None if calibration is None else calibration.threshold,

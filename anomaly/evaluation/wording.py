@@ -26,8 +26,9 @@ def report_lines(report: EvaluationReport) -> list[str]:
     found.append(_reliability(report.probabilities))
     found.append(_pixels(report.pixels))
     found.append(f"intervals at {100 * report.confidence:g} % confidence")
-    for title, slices in (("part type", report.by_part_type), ("damage", report.by_defect)):
-        found += [f"{title} {part.name}: {_short(part)}" for part in slices]
+    for part in report.by_part_type:
+        found.append(f"part type {part.name}: {_short(part)}, image AUROC {_text(part.auroc)}")
+    found += [f"damage {part.name}: {_missed(part)}" for part in report.by_defect]
     found += _groups(report.by_group)
     return [*found, *(f"not scored: {image.name}: {image.error}" for image in report.failed)]
 
@@ -59,6 +60,11 @@ def _short(part: SliceReport) -> str:
     undamaged = f"{flagged} of {part.n_undamaged} undamaged flagged" if part.n_undamaged else "no undamaged image"
     looked = f", {part.reinspected.count} to be reinspected" if isinstance(part.reinspected, Rate) else ""
     return f"{damaged}, {undamaged}{looked}"
+
+
+def _missed(part: SliceReport) -> str:
+    """Say no more than what concerns the damaged images."""
+    return _short(part).split(",")[0] if isinstance(part.miss_rate, Rate) else _short(part)
 
 
 def _groups(groups: tuple[SliceReport, ...]) -> list[str]:
