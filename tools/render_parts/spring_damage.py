@@ -159,7 +159,7 @@ def _broken_wire(
     coil = np.flatnonzero(wire.body)
     gone = np.zeros(len(wire.points), dtype=bool)
     if wire.ground is not None and rng.random() < 0.35:
-        count = int(30 * (1.3 + 1.2 * severity))
+        count = int(30 * (2.0 + 1.4 * severity))  # the closed turns and at least one more
         gone[:count] = True
         gone = gone if rng.random() < 0.5 else gone[::-1]
         return _pieces(design, wire, gone, np.zeros(3), near=5)
