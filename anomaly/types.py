@@ -23,6 +23,10 @@ Label: TypeAlias = Literal["undamaged", "damaged"]
 UNDAMAGED: Label = "undamaged"
 DAMAGED: Label = "damaged"
 
+Verdict: TypeAlias = Literal["undamaged", "damaged", "not judged"]
+NOT_JUDGED: Verdict = "not judged"
+"""The picture is not of the kind that the detector knows, so neither label would mean anything."""
+
 Split: TypeAlias = Literal["bank", "validation", "test"]
 
 
@@ -86,6 +90,8 @@ class CaptureQuality:
         Variance of the Laplacian of the luma (in [0, 1] units); larger is sharper.
     clipped_dark, clipped_bright : float
         Share of pixels at the ends of the range, in [0, 1].
+    warnings : tuple of str
+        In what the picture differs from those of training, one phrase each; empty: in nothing, or not checked.
     """
 
     width: int
@@ -95,6 +101,29 @@ class CaptureQuality:
     sharpness: float
     clipped_dark: float
     clipped_bright: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class CaptureSample:
+    """What one picture is like as a whole; nothing here says whether a part is damaged.
+
+    Attributes
+    ----------
+    measures : dict of str to float
+        By the names of :data:`anomaly.capture.MEASURES`.
+    strangeness : ndarray of float32, (4, 4)
+        Mean of the anomaly map in each cell of a coarse grid over the image.
+    embedding : ndarray of float32, (d,)
+        Mean patch embedding, the taps one after another.
+    score : float
+        Image score.
+    """
+
+    measures: dict[str, float]
+    strangeness: Float32Array
+    embedding: Float32Array
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +134,8 @@ class Prediction:
     ----------
     path : str
         The image as the caller named it.
-    label : {"undamaged", "damaged"} or None
-        None when the detector is not calibrated.
+    label : {"undamaged", "damaged", "not judged"} or None
+        None when the detector is not calibrated; "not judged" when the picture is too unlike those of training.
     score : float
         Raw image score; larger is stranger. Never clamped or squashed.
     threshold : float or None
@@ -121,10 +150,12 @@ class Prediction:
         One for each region, in the same order; for an image without regions one, for the peak of the map.
     quality : CaptureQuality
     calibration_version : int or None
+    capture : CaptureSample or None
+        What the journal keeps of the picture.
     """
 
     path: str
-    label: Label | None
+    label: Verdict | None
     score: float
     threshold: float | None
     anomaly_map: Float32Array = field(repr=False)
@@ -135,3 +166,4 @@ class Prediction:
     probability: float | None = None
     probability_low: float | None = None
     probability_high: float | None = None
+    capture: CaptureSample | None = field(default=None, repr=False)

@@ -175,7 +175,14 @@ PREDICT = Verb(
     "say for every image whether it is damaged; folders are searched for images, subfolders included",
     (
         _CSV,
-        Option("--exit-code", "exit with 3 when an image is damaged (1 when one could not be judged)"),
+        Option(
+            "--journal",
+            "also append a row per judged image to this SQLite file, before its verdict is printed",
+            "FILE",
+            named,
+        ),
+        Option("--no-capture-check", "label every picture, however unlike those of training it is"),
+        Option("--exit-code", "exit with 3 when an image is damaged or too odd to judge (1 when one cannot be read)"),
         _MODEL,
         _DEVICE,
         _JSON,
@@ -256,7 +263,7 @@ EXIT_STATUSES = (
     (0, "done"),
     (1, "a known error, told in one line on stderr; or an image could not be read, told in its row"),
     (2, "the command line is not understood"),
-    (3, "with --exit-code: an image is damaged and every image could be judged"),
+    (3, "with --exit-code: an image is damaged, or too unlike those of training to be judged; all could be read"),
     (130, "interrupted (Ctrl-C)"),
     (141, "whoever read the output stopped reading (as in `| head`)"),
 )

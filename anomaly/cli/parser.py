@@ -44,6 +44,8 @@ class Arguments:
     config: str | None = None
     settings: tuple[tuple[str, object], ...] = ()
     csv: Path | None = None
+    journal: Path | None = None
+    no_capture_check: bool = False
     exit_code: bool = False
     output: Path = Path(DEFAULT_HEATMAPS)
     open: bool = False
@@ -91,7 +93,7 @@ def _arguments(verb: Verb, images: tuple[str, ...], found: dict[str, Any]) -> Ar
     for name, setting in (("seed", "seed"), ("backbone", "embedding.backbone"), ("weights", "embedding.weights")):
         if name in found:
             settings.append((setting, found.pop(name)))
-    for name in ("model", "csv", "output"):
+    for name in ("model", "csv", "journal", "output"):
         if name in found:
             found[name] = Path(found[name])
     return Arguments(verb=verb.name, images=images, aim=aim, settings=tuple(settings), **found)

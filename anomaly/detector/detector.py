@@ -19,6 +19,7 @@ from anomaly.calibration import (
     scores_by_label,
 )
 from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
+from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, SplitEntry, read_dataset, refuse_bank_images
 from anomaly.detector.features import BankImage, Extractor, PatchDistances
@@ -29,7 +30,18 @@ from anomaly.embedding.whitening import Whitening
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import find_regions, fuse_grids, image_score, to_pixels
-from anomaly.types import DAMAGED, UNDAMAGED, Float32Array, NearestPatch, Prediction, UInt8Array
+from anomaly.types import (
+    DAMAGED,
+    NOT_JUDGED,
+    UNDAMAGED,
+    CaptureQuality,
+    CaptureSample,
+    Float32Array,
+    NearestPatch,
+    Prediction,
+    UInt8Array,
+    Verdict,
+)
 from memory_bank import MemoryBank
 
 if TYPE_CHECKING:
@@ -102,6 +114,8 @@ class Detector:
     provenance : Provenance
     history : CalibrationHistory or None
         Every calibration so far; None before the first.
+    capture : CaptureReference or None
+        What an ordinary picture is; None: pictures are not checked.
     """
 
     config: Config
@@ -113,6 +127,7 @@ class Detector:
     thumbnails: Thumbnails
     provenance: Provenance = Provenance()
     history: CalibrationHistory | None = None
+    capture: CaptureReference | None = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -157,16 +172,20 @@ class Detector:
         threshold = record.calibration.threshold if record else None
         regions = () if threshold is None else find_regions(anomaly_map, threshold)
         places = [(region.peak_x, region.peak_y) for region in regions] or [_peak(anomaly_map)]
+        quality = measure_quality(pixels)
+        sample = capture_sample(quality, grid_map, found.means, score)
+        quality, label = self._verdict(quality, sample, threshold)
         return Prediction(
             path="" if not isinstance(image, Path | str) else str(image),
-            label=None if threshold is None else DAMAGED if score > threshold else UNDAMAGED,
+            label=label,
             score=score,
             threshold=threshold,
             anomaly_map=anomaly_map,
             regions=regions,
             nearest=tuple(self._nearest(found, x, y) for x, y in places),
-            quality=measure_quality(pixels),
+            quality=quality,
             calibration_version=record.version if record else None,
+            capture=sample,
         )
 
     def score_labelled(
@@ -294,6 +313,22 @@ class Detector:
         scoring = self.config.scoring
         grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
         return found, image_score(grid_map, top_share=scoring.top_share), grid_map
+
+    def _verdict(
+        self, quality: CaptureQuality, sample: CaptureSample, threshold: float | None
+    ) -> tuple[CaptureQuality, Verdict | None]:
+        """Label one picture, and say what is odd about it.
+
+        A picture beyond the capture limits is not judged, unless its score is above the threshold and most of it looks
+        ordinary: then something local is damaged, whatever the light.
+        """
+        label: Verdict | None = None if threshold is None else DAMAGED if sample.score > threshold else UNDAMAGED
+        if self.capture is None or not self.config.capture.check:
+            return quality, label
+        found = self.capture.judge(sample, quality, refuse_at=self.config.capture.refuse_at)
+        if label is not None and found.refused and (label == UNDAMAGED or found.everywhere):
+            label = NOT_JUDGED
+        return replace(quality, warnings=found.warnings), label
 
     def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
         """Nearest good patch at one place, in the tap that finds the place strangest."""

@@ -6,6 +6,7 @@
     bank/TAP/               one memory bank per tap (see memory_bank)
     bank/images.json        name, sha256 and size of each bank image
     calibration/0001.json … every calibration ever made, and history.json: which one stands
+    capture/                what an ordinary picture is (see anomaly.capture.files); missing: pictures are not checked
     splits.csv              every image with its place in the split
     thumbnails/0000.jpg …   the bank images, small
     card.md                 for the eye; never read
@@ -27,6 +28,8 @@ from typing import Any
 import numpy as np
 
 from anomaly.calibration import CalibrationHistory
+from anomaly.capture import CaptureReference
+from anomaly.capture.files import reference_from_files, reference_to_files
 from anomaly.config import config_from_dict, config_to_dict
 from anomaly.dataset import parse_splits_csv, splits_csv
 from anomaly.detector.card import card
@@ -81,6 +84,7 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
         _write_bank(detector, new)
         _write_thumbnails(detector.thumbnails, new)
         _write_calibration(detector, new)
+        _write_capture(detector, new)
         (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
         (new / "card.md").write_text(card(detector), encoding="utf-8")
         _write_manifest(detector, new)
@@ -153,6 +157,7 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
                 splits=parse_splits_csv(files["splits.csv"].decode("utf-8", "surrogateescape")),
             ),
             history=_read_history(files),
+            capture=_read_capture(files),
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise _corrupt(root, f"an entry is missing or malformed ({error})") from error
@@ -174,6 +179,13 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
 def fingerprint(folder: Path | str) -> str:
     """First 12 digits of the manifest's sha256: changes whenever anything in the trained model does."""
     return hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
+def training_fingerprint(folder: Path | str) -> str:
+    """First 12 digits of a hash that changes with the training and never with a calibration."""
+    files = _read_manifest(Path(folder))["files"]
+    kept = json.dumps({name: sha256 for name, sha256 in sorted(files.items()) if _kept(name)})
+    return _sha256(kept.encode())[:12]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -219,6 +231,14 @@ def _write_calibration(detector: Detector, root: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, text in (detector.history.to_texts() if detector.history else {}).items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_capture(detector: Detector, root: Path) -> None:
+    if detector.capture is None:
+        return
+    (root / "capture").mkdir()
+    for name, content in reference_to_files(detector.capture).items():
+        (root / "capture" / name).write_bytes(content)
 
 
 def _write_manifest(detector: Detector, root: Path, *, known: Mapping[str, str] | None = None) -> None:
@@ -345,6 +365,11 @@ def _read_history(files: Mapping[str, bytes]) -> CalibrationHistory | None:
     prefix = "calibration/"
     texts = {name.removeprefix(prefix): c.decode() for name, c in files.items() if name.startswith(prefix)}
     return CalibrationHistory.from_texts(texts) if texts else None
+
+
+def _read_capture(files: Mapping[str, bytes]) -> CaptureReference | None:
+    prefix = "capture/"
+    return reference_from_files({name.removeprefix(prefix): c for name, c in files.items() if name.startswith(prefix)})
 
 
 def _runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone, device: Device) -> Runtime:
