@@ -1,12 +1,12 @@
 """Limits of the ordinary, learnt from undamaged training images.
 
 A measure of a new picture lies, under a normal law, within a prediction interval of the training images with a chosen
-probability (Student's t; Hahn & Meeker 1991, *Statistical Intervals*, section 4.7). Real measures may have heavier
-tails. With n images nothing rarer than one in n + 1 can be counted (Vovk, Gammerman & Shafer 2005, *Algorithmic
-Learning in a Random World*, chapter 2), so the tail of the distances of the images themselves, each left out in turn,
-is extrapolated as an exponential one (Breiman, Stone & Kooperberg 1990, https://doi.org/10.1080/00949659008811308), its
-mean excess shrunk towards that of a normal law where images are few. The wider of the two limits stands. All measures
-share the false-alarm rate evenly (Bonferroni).
+probability (Student's t; Hahn & Meeker 1991, *Statistical Intervals*). Real measures may have heavier tails. With n
+images nothing rarer than one in n + 1 can be counted (Vovk, Gammerman & Shafer 2005, *Algorithmic Learning in a Random
+World*, chapter 2), so the tail of the distances of the images themselves, each left out in turn, is extrapolated as an
+exponential one (the ET method: Breiman, Stone & Kooperberg 1990, "Robust confidence bounds for extreme upper
+quantiles", Journal of Statistical Computation and Simulation 37), its mean excess shrunk towards that of a normal law
+where images are few. The wider of the two limits stands. All measures share the false-alarm rate evenly (Bonferroni).
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def fit_reference(samples: Sequence[CaptureSample], *, false_alarm_rate: float) 
             n=len(samples),
             needed=LEAST_SAMPLES,
         )
-    ordinary = _ordinary(_rows(samples))
+    ordinary = _ordinary(left_out_rows(samples))
     samples = [sample for sample, kept in zip(samples, ordinary, strict=True) if kept]
-    rows = _rows(samples)
+    rows = left_out_rows(samples)
     n, share = len(samples), false_alarm_rate / len(COLUMNS)
     normal = float(stats.t.isf(share / 2, n - 1)) * math.sqrt(1 + 1 / n)
     centre, scale = _centre_and_scale(rows)
@@ -68,7 +68,7 @@ def fit_reference(samples: Sequence[CaptureSample], *, false_alarm_rate: float) 
     )
 
 
-def _rows(samples: Sequence[CaptureSample]) -> Float64Array:
+def left_out_rows(samples: Sequence[CaptureSample]) -> Float64Array:
     """Values of all columns, (n, m), the embeddings each compared with the others."""
     return np.column_stack([sample_rows(samples), left_out_log_distances(embeddings(samples))])
 

@@ -128,13 +128,17 @@ class Journal:
             (n,) = self._connection.execute("SELECT COUNT(*) FROM entries").fetchone()
         return int(n)
 
-    def read(self, *, model: str | None = None, last: int | None = None) -> tuple[JournalEntry, ...]:
+    def read(
+        self, *, model: str | None = None, since: str | None = None, last: int | None = None
+    ) -> tuple[JournalEntry, ...]:
         """Read rows, oldest first.
 
         Parameters
         ----------
         model : str, optional
             Only what this model judged.
+        since : str, optional
+            Only rows after this time, ISO 8601 in UTC with milliseconds, as the journal writes it.
         last : int, optional
             At most so many, the newest.
 
@@ -143,9 +147,11 @@ class Journal:
         JournalError
             The file is damaged.
         """
-        where = "" if model is None else " WHERE model = ?"
+        conditions = [("model = ?", model), ("time > ?", since)]
+        where = " AND ".join(text for text, value in conditions if value is not None)
+        where = f" WHERE {where}" if where else ""
         limit = "" if last is None else " LIMIT ?"
-        values = [value for value in (model, last) if value is not None]
+        values = [value for value in (model, since, last) if value is not None]
         statement = f"SELECT {', '.join(_COLUMNS)} FROM entries{where} ORDER BY id DESC{limit}"
         with self._mapped():
             rows = self._connection.execute(statement, values).fetchall()
