@@ -23,14 +23,14 @@ from anomaly.config import Config, load_config
 from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector
 from anomaly.detector.patchcore import PatchCore
-from anomaly.drift import monitor
+from anomaly.drift import DriftReport, monitor, usual_share
 from anomaly.errors import AnomalyError
 from anomaly.imaging.decode import load_image
 from anomaly.types import DAMAGED, UNDAMAGED, CaptureSample, UInt8Array
 from benchmarks._faults import Fault, blur, exposure, stain
 from benchmarks._machine import machine_line, provenance
 from benchmarks._results import format_table, write_results
-from benchmarks._sets import ImageSet, evenly, find_sets, public_settings, read_set
+from benchmarks._sets import ImageSet, evenly, find_sets, in_unseen_half, public_settings, read_set
 
 OUTPUT = Path(__file__).parent / "results" / "drift.json"
 BEFORE, AFTER = 20, 50
@@ -94,6 +94,10 @@ class Outcome:
         }
 
 
+Judged = tuple[CaptureSample, bool]
+Setting = tuple[CaptureReference, float]
+
+
 def measure_set(
     image_set: ImageSet, others: list[ImageSet], config: Config, *, sequences: int
 ) -> tuple[list[Outcome], tuple[int, int]] | None:
@@ -109,33 +113,39 @@ def measure_set(
     bank = evenly(images.train, 60)
     names = {image.name for image in bank}
     outside = [image for image in images.train if image.name not in names]
-    outside += [image for image in images.test if image.label == UNDAMAGED]
+    unseen = [image for image in images.test if in_unseen_half(image.name)]
+    outside += [image for image in unseen if image.label == UNDAMAGED]
     if len(outside) < BEFORE + AFTER:
         return None
     outside = list(evenly(outside, 120))
     detector = PatchCore(config, device="cpu").fit([i.path for i in bank], names=[i.name for i in bank])
+    detector = detector.calibrate([image for image in images.test if not in_unseen_half(image.name)])
     reference = detector.capture
     assert reference is not None
+    assert detector.calibration is not None
+    chosen = detector.calibration
+    usual = usual_share(false_alarms=chosen.false_alarms, n_undamaged=chosen.n_undamaged)
+    setting = (reference, usual)
     random = np.random.default_rng(config.seed)
     clean = [_sample(detector, image) for image in outside]
-    kinds: dict[tuple[str, str], list[CaptureSample]] = {
+    kinds: dict[tuple[str, str], list[Judged]] = {
         (fault.kind, f"{fault.level:g}"): [_sample(detector, image, fault) for image in outside] for fault in FAULTS
     }
     for other in others:
         kinds["part", other.name] = [_sample(detector, i) for i in evenly(read_set(other).test, AFTER)]
-    damaged = [_sample(detector, image) for image in images.test if image.label == DAMAGED]
+    damaged = [_sample(detector, image) for image in unseen if image.label == DAMAGED]
     kinds["damage", f"{100 * DAMAGED_SHARE:.0f} %"] = damaged
     outcomes = [
-        _run(reference, key, clean, samples, random=random, sequences=sequences) for key, samples in kinds.items()
+        _run(setting, key, clean, samples, random=random, sequences=sequences) for key, samples in kinds.items()
     ]
-    return outcomes, _ordinary(reference, clean, random)
+    return outcomes, _ordinary(setting, clean, random)
 
 
 def _run(
-    reference: CaptureReference,
+    setting: Setting,
     key: tuple[str, str],
-    clean: list[CaptureSample],
-    samples: list[CaptureSample],
+    clean: list[Judged],
+    samples: list[Judged],
     *,
     random: np.random.Generator,
     sequences: int,
@@ -147,14 +157,16 @@ def _run(
         order = random.permutation(len(clean))
         before, rest = order[:BEFORE], order[BEFORE:]
         if key[0] == "damage":
-            picks = random.permutation(len(samples))[: round(DAMAGED_SHARE * AFTER)]
+            picks = random.choice(
+                len(samples), round(DAMAGED_SHARE * AFTER), replace=len(samples) < DAMAGED_SHARE * AFTER
+            )
             after = [samples[i] for i in picks] + [clean[i] for i in rest[: AFTER - len(picks)]]
         elif key[0] == "part":
             after = [samples[i] for i in random.permutation(len(samples))[:AFTER]]
         else:
             after = [samples[i] for i in rest[:AFTER]]
         after = [after[i] for i in random.permutation(len(after))]
-        report = monitor(reference, [clean[i] for i in before] + after)
+        report = _monitored(setting, [clean[i] for i in before] + after)
         if report.alarm is not None and report.alarm < BEFORE:
             early += 1
         elif report.alarm is None or report.cause is None:
@@ -165,21 +177,27 @@ def _run(
     return Outcome(key[0], key[1], delays, named, early)
 
 
-def _ordinary(reference: CaptureReference, clean: list[CaptureSample], random: np.random.Generator) -> tuple[int, int]:
+def _ordinary(setting: Setting, clean: list[Judged], random: np.random.Generator) -> tuple[int, int]:
     """Sequences without any fault: pictures seen, alarms."""
     pictures = alarms = 0
     while pictures < 10_000:
-        report = monitor(reference, [clean[i] for i in random.permutation(len(clean))])
+        report = _monitored(setting, [clean[i] for i in random.permutation(len(clean))])
         pictures += len(clean) if report.alarm is None else report.alarm + 1
         alarms += report.alarm is not None
     return pictures, alarms
 
 
-def _sample(detector: Detector, image: LabelledImage, fault: Fault | None = None) -> CaptureSample:
+def _sample(detector: Detector, image: LabelledImage, fault: Fault | None = None) -> Judged:
     pixels: UInt8Array = load_image(image.path, limits=detector.config.image)
-    sample = detector.predict(pixels if fault is None else fault(pixels)).capture
-    assert sample is not None
-    return sample
+    found = detector.predict(pixels if fault is None else fault(pixels))
+    assert found.capture is not None
+    return found.capture, found.label == DAMAGED
+
+
+def _monitored(setting: Setting, judged: list[Judged]) -> DriftReport:
+    reference, usual = setting
+    samples, flagged = [sample for sample, _ in judged], [mark for _, mark in judged]
+    return monitor(reference, samples, flagged=flagged, usual=usual)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """What an ordinary picture of the trained parts is like, and which pictures are not.
 
-Pure NumPy on numbers: knows no file, no image and no threshold. Fitting (:mod:`~anomaly.capture.fit`) is imported by
+NumPy on numbers: knows no image and no threshold. Fitting (:mod:`~anomaly.capture.fit`) is imported by
 name, since judging needs none of it.
 """
 

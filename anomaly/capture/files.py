@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,32 @@ from anomaly.capture.reference import COLUMNS, CaptureReference
 from anomaly.types import CaptureSample, Float32Array
 
 _REFERENCE, _EMBEDDINGS, _STRANGENESS = "reference.json", "embeddings.npy", "strangeness.npy"
+
+
+def write_reference(reference: CaptureReference | None, folder: Path) -> None:
+    """Write the files into a new folder; none of it without a reference.
+
+    Raises
+    ------
+    OSError
+    """
+    if reference is None:
+        return
+    folder.mkdir()
+    for name, content in reference_to_files(reference).items():
+        (folder / name).write_bytes(content)
+
+
+def read_reference(files: Mapping[str, bytes], *, folder: str) -> CaptureReference | None:
+    """Read it from the files of a trained model, by their paths; None where it was not written.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        As :func:`reference_from_files`.
+    """
+    prefix = f"{folder}/"
+    return reference_from_files({name.removeprefix(prefix): c for name, c in files.items() if name.startswith(prefix)})
 
 
 def reference_to_files(reference: CaptureReference) -> dict[str, bytes]:

@@ -8,13 +8,14 @@ from typing import Any
 from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
-from anomaly.detector import load_detector, training_fingerprint
+from anomaly.detector import Detector, load_detector, training_fingerprint
 from anomaly.detector.folder import replace_file
-from anomaly.drift import DriftReport, monitor
+from anomaly.drift import DriftReport, monitor, usual_share
+from anomaly.drift.monitor import USUAL_SHARE
 from anomaly.errors import JournalError, TrainedModelError
 from anomaly.imaging.names import printable_name
 from anomaly.journal import Journal, JournalEntry
-from anomaly.types import CaptureSample
+from anomaly.types import DAMAGED, CaptureSample
 
 
 def run(arguments: Arguments) -> int:
@@ -26,7 +27,8 @@ def run(arguments: Arguments) -> int:
         0; 3 if there is a change and the user asked for that status.
     """
     assert arguments.journal is not None
-    reference = load_detector(arguments.model, device="cpu").capture
+    detector = load_detector(arguments.model, device="cpu")
+    reference = detector.capture
     if reference is None:
         raise TrainedModelError(
             f"the trained model in {arguments.model} does not know what an ordinary picture is: train again with "
@@ -42,7 +44,8 @@ def run(arguments: Arguments) -> int:
             path=arguments.journal,
         )
     samples = [CaptureSample(dict(e.measures), e.strangeness, e.embedding, e.score) for e in entries]
-    report = monitor(reference, samples)
+    flagged = [entry.label == DAMAGED for entry in entries]
+    report = monitor(reference, samples, flagged=flagged, usual=_usual(detector, arguments))
     if arguments.chart is not None:
         from anomaly.drift.chart import draw_chart
 
@@ -53,6 +56,15 @@ def run(arguments: Arguments) -> int:
         for line in _lines(report, entries):
             emit(printable_name(line))
     return 3 if report.alarm is not None and arguments.exit_code else 0
+
+
+def _usual(detector: Detector, arguments: Arguments) -> float:
+    calibration = detector.calibration
+    if arguments.usual_share is not None:
+        return arguments.usual_share
+    if calibration is None:
+        return USUAL_SHARE
+    return usual_share(false_alarms=calibration.false_alarms, n_undamaged=calibration.n_undamaged)
 
 
 def _lines(report: DriftReport, entries: Sequence[JournalEntry]) -> list[str]:

@@ -267,6 +267,12 @@ MONITOR = Verb(
     (
         Option("--journal", "what --predict --journal wrote (required)", "FILE", named),
         Option("--since", "only rows after this time (UTC), such as 2026-03-01 or 2026-03-01T08:00", "TIME", _time),
+        Option(
+            "--usual-share",
+            "share of pictures labelled damaged while all is well (default: 0.05, more where validation says so)",
+            "SHARE",
+            _rate,
+        ),
         Option("--chart", "also draw a chart (PNG)", "FILE", named),
         Option("--exit-code", "exit with 3 when something changed"),
         _MODEL,

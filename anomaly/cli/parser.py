@@ -46,6 +46,7 @@ class Arguments:
     csv: Path | None = None
     journal: Path | None = None
     since: str | None = None
+    usual_share: float | None = None
     chart: Path | None = None
     no_capture_check: bool = False
     exit_code: bool = False

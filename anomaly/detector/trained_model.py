@@ -28,8 +28,7 @@ from typing import Any
 import numpy as np
 
 from anomaly.calibration import CalibrationHistory
-from anomaly.capture import CaptureReference
-from anomaly.capture.files import reference_from_files, reference_to_files
+from anomaly.capture.files import read_reference, write_reference
 from anomaly.config import config_from_dict, config_to_dict
 from anomaly.dataset import parse_splits_csv, splits_csv
 from anomaly.detector.card import card
@@ -84,7 +83,7 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
         _write_bank(detector, new)
         _write_thumbnails(detector.thumbnails, new)
         _write_calibration(detector, new)
-        _write_capture(detector, new)
+        write_reference(detector.capture, new / "capture")
         (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
         (new / "card.md").write_text(card(detector), encoding="utf-8")
         _write_manifest(detector, new)
@@ -157,7 +156,7 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
                 splits=parse_splits_csv(files["splits.csv"].decode("utf-8", "surrogateescape")),
             ),
             history=_read_history(files),
-            capture=_read_capture(files),
+            capture=read_reference(files, folder="capture"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise _corrupt(root, f"an entry is missing or malformed ({error})") from error
@@ -231,14 +230,6 @@ def _write_calibration(detector: Detector, root: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, text in (detector.history.to_texts() if detector.history else {}).items():
         (folder / name).write_text(text, encoding="utf-8")
-
-
-def _write_capture(detector: Detector, root: Path) -> None:
-    if detector.capture is None:
-        return
-    (root / "capture").mkdir()
-    for name, content in reference_to_files(detector.capture).items():
-        (root / "capture" / name).write_bytes(content)
 
 
 def _write_manifest(detector: Detector, root: Path, *, known: Mapping[str, str] | None = None) -> None:
@@ -365,11 +356,6 @@ def _read_history(files: Mapping[str, bytes]) -> CalibrationHistory | None:
     prefix = "calibration/"
     texts = {name.removeprefix(prefix): c.decode() for name, c in files.items() if name.startswith(prefix)}
     return CalibrationHistory.from_texts(texts) if texts else None
-
-
-def _read_capture(files: Mapping[str, bytes]) -> CaptureReference | None:
-    prefix = "capture/"
-    return reference_from_files({name.removeprefix(prefix): c for name, c in files.items() if name.startswith(prefix)})
 
 
 def _runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone, device: Device) -> Runtime:

@@ -5,6 +5,6 @@ Changes nothing: what to do is said, never done.
 
 from anomaly.drift.causes import CAUSES, Cause
 from anomaly.drift.evidence import SequentialTest
-from anomaly.drift.monitor import DriftReport, monitor
+from anomaly.drift.monitor import DriftReport, monitor, usual_share
 
-__all__ = ["CAUSES", "Cause", "DriftReport", "SequentialTest", "monitor"]
+__all__ = ["CAUSES", "Cause", "DriftReport", "SequentialTest", "monitor", "usual_share"]

@@ -46,7 +46,7 @@ CAUSES = {
     )
 }  # fmt: skip
 
-_CELL_SHIFT = 2.0
+_PLACE, _CLEAR_PLACE = 2.0, 5.0
 _CLEAR = 0.35
 
 
@@ -69,31 +69,36 @@ def likely_cause(reference: CaptureReference, samples: list[CaptureSample]) -> C
     excess = np.median([reference.excess(sample) for sample in samples], axis=0)
     by_name = dict(zip(COLUMNS, (float(value) for value in excess), strict=True))
     light = max(abs(by_name["brightness"]), abs(by_name["contrast"]))
+    clipping = min(20.0, max(abs(by_name["clipped_dark"]), abs(by_name["clipped_bright"])))
     # Twice the gain is four times the variance of the Laplacian: what light does to sharpness is no fault of the focus.
     focus = abs(by_name["log_sharpness"] - _gain_in_sharpness(reference, samples))
     whole = max(by_name["log_novelty"], by_name["log_typical"])
     shape = max(abs(by_name["log_area"]), abs(by_name["log_aspect"]))
-    if shape > 1 or whole > 1.2 + 0.6 * light + 0.15 * focus:
+    if shape > 1 or whole > 1.2 + 0.6 * light + 0.15 * focus + 0.1 * clipping:
         return CAUSES["part"]
+    place = _same_place(reference, samples)
+    if place > _CLEAR_PLACE and max(light, focus) < 1:
+        return CAUSES["tray"]
+    light = max(light, clipping)
     if max(light, focus) > _CLEAR:
         return CAUSES["light" if light > focus else "focus"]
-    if _same_place(reference, samples):
+    if place > _PLACE:
         return CAUSES["tray"]
     return CAUSES["part" if whole > 1 else "damage"]
 
 
 def _gain_in_sharpness(reference: CaptureReference, samples: list[CaptureSample]) -> float:
-    """Return what the change of contrast alone would do to the sharpness, in limits."""
-    contrast, sharpness = COLUMNS.index("contrast"), COLUMNS.index("log_sharpness")
-    now = float(np.median([sample.measures["contrast"] for sample in samples]))
-    gain = max(now, 1e-3) / max(float(reference.centre[contrast]), 1e-3)
+    """Return what the change of brightness alone would do to the sharpness, in limits."""
+    brightness, sharpness = COLUMNS.index("brightness"), COLUMNS.index("log_sharpness")
+    now = float(np.median([sample.measures["brightness"] for sample in samples]))
+    gain = max(now, 1e-3) / max(float(reference.centre[brightness]), 1e-3)
     return float(2 * np.log(gain) / (reference.scale[sharpness] * reference.limit[sharpness]))
 
 
-def _same_place(reference: CaptureReference, samples: list[CaptureSample]) -> bool:
-    """Whether some cell is stranger than ordinary in most of the pictures."""
+def _same_place(reference: CaptureReference, samples: list[CaptureSample]) -> float:
+    """How much stranger than ordinary one cell is in most of the pictures, in standard deviations."""
     ordinary = np.array([relative_cells(sample) for sample in reference.samples])
     now = np.array([relative_cells(sample) for sample in samples])
     scale: Float64Array = np.maximum(ordinary.std(axis=0, ddof=1), 0.02)
     moved = (np.quantile(now, 0.3, axis=0) - np.median(ordinary, axis=0)) / scale
-    return bool(moved.max() > _CELL_SHIFT)
+    return float(moved.max())

@@ -15,7 +15,7 @@ _ROWS = (
     ("brightness up", "brightness"),
     ("log_sharpness up", "sharpness (log)"),
     ("log_novelty up", "embedding: distance (log)"),
-    ("score", "score"),
+    ("flagged", "flagged"),
 )
 _GREY, _BLUE, _RED = "#8a8a8a", "#0072b2", "#d55e00"
 
@@ -47,6 +47,10 @@ def draw_chart(report: DriftReport) -> bytes:
     axes[0].set_ylabel("evidence of change")
     names = [name for _, name in STREAMS]
     for axis, (name, words) in zip(axes[1:], _shown(report), strict=True):
+        if name == "flagged":
+            axis.plot(number, np.cumsum(report.flagged) / number, color=_BLUE)
+            axis.set_ylabel("share flagged so far")
+            continue
         column = names.index(name)
         low, high = _ordinary(report.reference[:, column])
         axis.axhspan(low, high, color=_GREY, alpha=0.25, linewidth=0)
@@ -64,7 +68,7 @@ def draw_chart(report: DriftReport) -> bytes:
 
 def _shown(report: DriftReport) -> tuple[tuple[str, str], ...]:
     """Return the usual rows, the last but one replaced by the value that gave the change away."""
-    if report.stream is None or report.stream in [name for name, _ in _ROWS]:
+    if report.stream is None or report.stream in [STREAMS[-1][1], *(name for name, _ in _ROWS)]:
         return _ROWS
     return (*_ROWS[:-2], (report.stream, report.stream), _ROWS[-1])
 

@@ -22,9 +22,9 @@ _WATCHED = (
 STREAMS = (
     *((cause, f"{name} {'up' if sign > 0 else 'down'}") for cause, name, signs in _WATCHED for sign in signs),
     *(("tray", f"strangeness of cell {row + 1},{column + 1}") for row in range(CELLS) for column in range(CELLS)),
-    ("damage", "score"),
+    ("damage", "share of flagged pictures"),
 )
-"""Cause and name of every stream."""
+"""Cause and name of every stream; the last is no value of a picture but whether it was flagged."""
 
 
 def weights() -> Float64Array:
@@ -34,20 +34,19 @@ def weights() -> Float64Array:
 
 
 def reference_values(reference: CaptureReference) -> Float64Array:
-    """Values of every stream for the ordinary pictures, each compared with the others, (n, s)."""
+    """Values of every stream but the last for the ordinary pictures, each compared with the others, (n, s - 1)."""
     return _values(left_out_rows(reference.samples), reference.samples)
 
 
 def new_values(reference: CaptureReference, samples: Sequence[CaptureSample]) -> Float64Array:
-    """Values of every stream for other pictures, (n, s)."""
+    """Values of every stream but the last for other pictures, (n, s - 1)."""
     return _values(np.array([reference.row(sample) for sample in samples]).reshape(-1, len(COLUMNS)), samples)
 
 
 def _values(rows: Float64Array, samples: Sequence[CaptureSample]) -> Float64Array:
     columns = [sign * rows[:, COLUMNS.index(name)] for _, name, signs in _WATCHED for sign in signs]
     cells = np.array([relative_cells(sample) for sample in samples]).reshape(len(samples), CELLS * CELLS)
-    scores = np.array([sample.score for sample in samples])
-    return np.column_stack([*columns, cells, scores])
+    return np.column_stack([*columns, cells])
 
 
 def relative_cells(sample: CaptureSample) -> Float64Array:

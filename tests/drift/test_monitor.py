@@ -8,9 +8,10 @@ from PIL import Image
 
 from anomaly.capture import CaptureReference
 from anomaly.capture.fit import fit_reference
-from anomaly.drift import CAUSES, monitor
+from anomaly.drift import CAUSES, monitor, usual_share
 from anomaly.drift.chart import draw_chart
 from anomaly.drift.streams import STREAMS, weights
+from anomaly.errors import ConfigError
 from anomaly.types import CaptureSample
 from tests.capture.samples import draw_sample, draw_samples
 
@@ -31,7 +32,7 @@ def shifted(cause: str, random: np.random.Generator) -> CaptureSample:
         sample = draw_sample(random)
         sample.strangeness[3, 0] *= 2
         return sample
-    return draw_sample(random, score=float(random.random() < 0.5))
+    return draw_sample(random)
 
 
 @pytest.mark.parametrize("cause", sorted(CAUSES))
@@ -40,7 +41,8 @@ def test_each_cause_is_noticed_within_50_pictures_and_named(reference: CaptureRe
     for seed in range(4):
         random = np.random.default_rng(seed)
         pictures = [draw_sample(random) for _ in range(25)] + [shifted(cause, random) for _ in range(50)]
-        report = monitor(reference, pictures)
+        flagged = [False] * 25 + [cause == "damage" and random.random() < 0.4 for _ in range(50)]
+        report = monitor(reference, pictures, flagged=flagged)
         assert report.alarm is not None
         assert report.alarm >= 25
         assert report.cause is not None
@@ -51,7 +53,8 @@ def test_each_cause_is_noticed_within_50_pictures_and_named(reference: CaptureRe
 def test_ordinary_pictures_and_a_steady_share_of_damage_raise_nothing(reference: CaptureReference) -> None:
     random = np.random.default_rng(3)
     for share in (0.0, 0.05):
-        report = monitor(reference, [draw_sample(random, score=float(random.random() < share)) for _ in range(400)])
+        pictures = [draw_sample(random) for _ in range(300)]
+        report = monitor(reference, pictures, flagged=[random.random() < share for _ in pictures])
         assert (report.alarm, report.start, report.cause) == (None, None, None)
         assert np.isfinite(report.evidence).all()
 
@@ -82,3 +85,13 @@ def test_the_chart_is_a_picture(reference: CaptureReference, cause: str) -> None
     with Image.open(io.BytesIO(draw_chart(report))) as picture:
         assert picture.format == "PNG"
         assert min(picture.size) > 500
+
+
+def test_the_usual_share_follows_from_the_validation_images() -> None:
+    assert usual_share(false_alarms=0, n_undamaged=100) == 0.05
+    assert usual_share(false_alarms=5, n_undamaged=38) == 0.15
+
+
+def test_an_impossible_share_is_refused(reference: CaptureReference) -> None:
+    with pytest.raises(ConfigError, match="usual share"):
+        monitor(reference, [], usual=1.0)
