@@ -74,6 +74,18 @@ class ScoringConfig:
 
 
 @dataclass(frozen=True)
+class CaptureConfig:
+    """Which pictures are too unlike those of training to be judged."""
+
+    check: bool = True
+    """Whether pictures are checked at all."""
+    false_alarm_rate: float = 0.01
+    """Share of ordinary pictures that the limits may warn of; learnt in training."""
+    refuse_at: float = 2.0
+    """Multiple of the limits beyond which a picture is not judged."""
+
+
+@dataclass(frozen=True)
 class SplitConfig:
     """Shares of the images where the data name no split of their own."""
 
@@ -115,6 +127,7 @@ class Config:
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
+    capture: CaptureConfig = field(default_factory=CaptureConfig)
 
 
 def load_config(path: Path | str) -> Config:
@@ -204,6 +217,8 @@ def validate(config: Config) -> None:
         "bank.neighbours": (1, 100),
         "scoring.top_share": (1e-6, 1.0),
         "scoring.smoothing": (0.0, 100.0),
+        "capture.false_alarm_rate": (1e-6, 0.5),
+        "capture.refuse_at": (1.0, 1000.0),
         "split.validation": shares,
         "split.test": shares,
         "split.damaged_validation": shares,

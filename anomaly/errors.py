@@ -24,6 +24,7 @@
     │   ├── TrainedModelMissingError
     │   ├── TrainedModelCorruptError    wrong hash, missing file, unreadable manifest
     │   └── TrainedModelVersionError    written by a newer goodparts
+    ├── JournalError                    the journal cannot be used; carries ``path``
     └── OutputError                     a result cannot be written; carries ``path``
 
 Each message is one line that says what was expected, what came and what to do next.
@@ -172,6 +173,14 @@ class TrainedModelCorruptError(TrainedModelError):
 
 class TrainedModelVersionError(TrainedModelError):
     """The trained model was written by a newer goodparts."""
+
+
+class JournalError(AnomalyError):
+    """The journal cannot be opened, read or written."""
+
+    def __init__(self, message: str, *, path: Path | str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class OutputError(AnomalyError):

@@ -23,9 +23,11 @@ Label: TypeAlias = Literal["undamaged", "damaged"]
 UNDAMAGED: Label = "undamaged"
 DAMAGED: Label = "damaged"
 
-Verdict: TypeAlias = Literal["undamaged", "damaged", "reinspect"]
-"""What a detector says of an image; a truth is never ``reinspect``."""
+Verdict: TypeAlias = Literal["undamaged", "damaged", "reinspect", "not judged"]
+"""What a detector says of an image; a truth is one of the first two."""
 REINSPECT: Verdict = "reinspect"
+NOT_JUDGED: Verdict = "not judged"
+"""The picture is not of the kind that the detector knows, so neither label would mean anything."""
 
 Split: TypeAlias = Literal["bank", "validation", "test"]
 
@@ -90,6 +92,8 @@ class CaptureQuality:
         Variance of the Laplacian of the luma (in [0, 1] units); larger is sharper.
     clipped_dark, clipped_bright : float
         Share of pixels at the ends of the range, in [0, 1].
+    warnings : tuple of str
+        In what the picture differs from those of training, one phrase each; empty: in nothing, or not checked.
     """
 
     width: int
@@ -99,6 +103,29 @@ class CaptureQuality:
     sharpness: float
     clipped_dark: float
     clipped_bright: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class CaptureSample:
+    """What one picture is like as a whole; nothing here says whether a part is damaged.
+
+    Attributes
+    ----------
+    measures : dict of str to float
+        By the names of :data:`anomaly.capture.MEASURES`.
+    strangeness : ndarray of float32, (4, 4)
+        Mean of the anomaly map in each cell of a coarse grid over the image.
+    embedding : ndarray of float32, (d,)
+        Mean patch embedding, the taps one after another.
+    score : float
+        Image score.
+    """
+
+    measures: dict[str, float]
+    strangeness: Float32Array
+    embedding: Float32Array
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +136,9 @@ class Prediction:
     ----------
     path : str
         The image as the caller named it.
-    label : {"undamaged", "damaged", "reinspect"} or None
+    label : {"undamaged", "damaged", "reinspect", "not judged"} or None
         None when the detector is not calibrated. ``reinspect``: a person has to look, since neither of the two other
-        labels would keep the promised rates.
+        labels would keep the promised rates. ``not judged``: the picture is too unlike those of training.
     score : float
         Raw image score; larger is stranger. Never clamped or squashed.
     threshold : float or None
@@ -130,6 +157,8 @@ class Prediction:
         One for each region, in the same order; for an image without regions one, for the peak of the map.
     quality : CaptureQuality
     calibration_version : int or None
+    capture : CaptureSample or None
+        What the journal keeps of the picture.
     """
 
     path: str
@@ -146,6 +175,7 @@ class Prediction:
     probability_high: float | None = None
     p_value: float | None = None
     reinspect_above: float | None = None
+    capture: CaptureSample | None = field(default=None, repr=False)
 
     @property
     def region_threshold(self) -> float | None:

@@ -7,6 +7,7 @@ import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 OBJECTIVES = ("accuracy", "both-rates", "cost", "false-alarm-target", "max-false-alarm-rate", "max-miss-rate")
 """As in :mod:`anomaly.calibration`, which is not imported for the sake of ``--help``; a test compares them."""
@@ -112,6 +113,15 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
 
 
+def _time(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a time such as 2026-03-01T08:00, got {text!r}") from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")
+
+
 def named(text: str) -> str:
     """Refuse the empty name: an unset variable of the shell must not stand for this folder."""
     if not text:
@@ -176,7 +186,15 @@ PREDICT = Verb(
     (
         _CSV,
         Option(
-            "--exit-code", "exit with 3 when an image is damaged or to be reinspected (1 when one could not be judged)"
+            "--journal",
+            "also append a row per judged image to this SQLite file, before its verdict is printed",
+            "FILE",
+            named,
+        ),
+        Option("--no-capture-check", "label every picture, however unlike those of training it is"),
+        Option(
+            "--exit-code",
+            "exit with 3 when an image is damaged, to be reinspected or too odd to judge (1 when one cannot be read)",
         ),
         _MODEL,
         _DEVICE,
@@ -263,19 +281,41 @@ EVALUATE = Verb(
         _QUIET,
     ),
 )
+MONITOR = Verb(
+    "--monitor",
+    "say from a journal whether pictures still come as they did in training, and the likely cause; changes nothing",
+    (
+        Option("--journal", "what --predict --journal wrote (required)", "FILE", named),
+        Option("--since", "only rows after this time (UTC), such as 2026-03-01 or 2026-03-01T08:00", "TIME", _time),
+        Option(
+            "--usual-share",
+            "share of pictures labelled damaged while all is well (default: 0.05, more where validation says so)",
+            "SHARE",
+            _rate,
+        ),
+        Option("--chart", "also draw a chart (PNG)", "FILE", named),
+        Option("--exit-code", "exit with 3 when something changed"),
+        _MODEL,
+        _JSON,
+    ),
+)
 INFO = Verb(
     "--info",
     "say what a trained model is, was trained on and promises",
     (_MODEL, _JSON),
 )
 
-VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, INFO)
+VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, MONITOR, INFO)
 
 EXIT_STATUSES = (
     (0, "done"),
     (1, "a known error, told in one line on stderr; or an image could not be read, told in its row"),
     (2, "the command line is not understood"),
-    (3, "with --exit-code: an image is damaged or to be reinspected, and every image could be judged"),
+    (
+        3,
+        "with --exit-code: an image is damaged, to be reinspected or too odd to judge, and every image could be read; "
+        "or --monitor found a change",
+    ),
     (130, "interrupted (Ctrl-C)"),
     (141, "whoever read the output stopped reading (as in `| head`)"),
 )

@@ -44,6 +44,11 @@ class Arguments:
     config: str | None = None
     settings: tuple[tuple[str, object], ...] = ()
     csv: Path | None = None
+    journal: Path | None = None
+    since: str | None = None
+    usual_share: float | None = None
+    chart: Path | None = None
+    no_capture_check: bool = False
     exit_code: bool = False
     output: Path = Path(DEFAULT_HEATMAPS)
     open: bool = False
@@ -92,7 +97,7 @@ def _arguments(verb: Verb, images: tuple[str, ...], found: dict[str, Any]) -> Ar
     for name, setting in (("seed", "seed"), ("backbone", "embedding.backbone"), ("weights", "embedding.weights")):
         if name in found:
             settings.append((setting, found.pop(name)))
-    for name in ("model", "csv", "output", "confusion"):
+    for name in ("model", "csv", "journal", "chart", "output", "confusion"):
         if name in found:
             found[name] = Path(found[name])
     return Arguments(verb=verb.name, images=images, aim=aim, settings=tuple(settings), **found)
@@ -102,6 +107,8 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
     """Refuse what would be ignored: options of another way to use the same verb."""
     if verb.name == "evaluate" and "data" not in found:
         raise UsageError("--evaluate needs --data DIR")
+    if verb.name == "monitor" and "journal" not in found:
+        raise UsageError("--monitor needs --journal FILE")
     if verb.name != "recalibrate":
         return
     allowed = {"model", "json", "quiet"}

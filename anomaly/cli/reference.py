@@ -31,22 +31,37 @@ escaped; JSON and CSV hold them unchanged. The score is raw: larger is stranger,
     other.png  undamaged  probability 0.03 (0.00-0.09)  score 0.93, threshold 1.21
     empty.png  not judged  expected an image file, but empty.png is empty (0 bytes); copy it again
 
-An image that cannot be read has no label; the others are judged all the same. Before the first calibration a line
-says `score only` and the label is null. The probability of damage holds for images that are damaged as often as the
-validation images are; in brackets its interval. Where no damaged image was labelled there is none, and the line shows
-the p-value: how often an undamaged image looks at least as strange. A calibration for two promised rates can have two
-thresholds, `reinspect_above` and `threshold`; between them the label is `reinspect`, and a person has to look.
+An image that cannot be read has no label; the others are judged all the same. A picture that was taken otherwise than
+those of training (focus, light, size, scale, another part or scene) is warned of after `picture:`; far out its label
+is `not judged`, unless it shows local damage. `--no-capture-check` labels it nevertheless. Before the first
+calibration a line says `score only` and the label is null. The probability of damage holds for images that are damaged
+as often as the validation images are; in brackets its interval. Where no damaged image was labelled there is none, and
+the line shows the p-value: how often an undamaged image looks at least as strange. A calibration for two promised rates
+can have two thresholds, `reinspect_above` and `threshold`; between them the label is `reinspect`, and a person has to
+look.
 
 `--json` prints one object per line with the fields {json}. `regions` is a list of objects with `x`, `y`, `width`,
 `height`, `area_px` and `peak`, largest peak first; `nearest` is the good patch in the memory bank that is nearest to
 the first region (or to the strangest place, where there is no region): `image`, `x`, `y`, `distance`; `quality` says
-how the picture was taken: {quality}. `p_value` is there whenever the detector is calibrated, `reinspect_above` where
-there are two thresholds; regions then lie above the lower one. What is not known is null; `error` says why an image
+how the picture was taken: {quality} (a list; in CSV one text). `p_value` is there whenever the detector is calibrated,
+`reinspect_above` where there are two thresholds; regions then lie above the lower one. What is not known is null;
+`error` says why an image
 could not be judged.
 `--heatmap --json` adds `heatmap`, the picture that was written.
 
 `--csv` has the columns {csv}. `regions` counts them there, and `region_...` is the strongest. `--evaluate --csv` adds
 `truth`, `part_type`, `group` and `defect`.
+
+## The journal
+
+`--predict --journal FILE` appends a row per judged image to an SQLite file (table `entries`): `time`, `path`, `sha256`,
+`model`, `calibration_version`, `label`, `score`, `threshold`, `probability`, `measures` and `warnings` as JSON, and as
+float32 the `strangeness` of a 4 x 4 grid and the mean `embedding`. A row is on the disk before its verdict is printed;
+several processes may write at once. The file has to be on a local disk.
+
+`--monitor --journal FILE` reads the rows of the same training, whatever the calibration, and looks for the first
+change: of light, focus, part, tray, or of the share of damage. While pictures are taken as in training, a false alarm
+comes once in 10,000 of them on average, or less often. It changes nothing.
 
 ## Where heatmaps go
 

@@ -101,6 +101,7 @@ def csv_row(row: Row) -> dict[str, object]:
         **{f"region_{name}": strongest.get(name) for name in _REGION},
         **{f"nearest_{name}": nearest.get(name) for name in _NEAREST},
         **{name: quality.get(name) for name in _QUALITY},
+        "warnings": "; ".join(quality["warnings"]) if quality else None,
     }
     return {name: flat[name] for name in CSV_COLUMNS}
 
@@ -121,6 +122,8 @@ def text_line(row: Row) -> str:
         parts.append(f"score {score}, thresholds {low} and {high}")
     if found.regions:
         parts.append(f" {_regions(found.regions)}")
+    if found.quality.warnings:
+        parts.append(f"  picture: {'; '.join(found.quality.warnings)}")
     return " ".join(parts)
 
 

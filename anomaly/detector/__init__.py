@@ -7,7 +7,14 @@ needs none of it.
 from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor
 from anomaly.detector.progress import Progress, silent
-from anomaly.detector.trained_model import fingerprint, load_detector, read_manifest, save_calibration, save_detector
+from anomaly.detector.trained_model import (
+    fingerprint,
+    load_detector,
+    read_manifest,
+    save_calibration,
+    save_detector,
+    training_fingerprint,
+)
 
 __all__ = [
     "BankImage",
@@ -20,4 +27,5 @@ __all__ = [
     "save_calibration",
     "save_detector",
     "silent",
+    "training_fingerprint",
 ]

@@ -19,6 +19,7 @@ from anomaly.calibration import (
     scores_by_label,
 )
 from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
+from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, SplitEntry, read_dataset, refuse_bank_images
 from anomaly.detector.features import BankImage, Extractor, PatchDistances
@@ -29,7 +30,14 @@ from anomaly.embedding.whitening import Whitening
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import find_regions, fuse_grids, image_score, to_pixels
-from anomaly.types import Float32Array, NearestPatch, Prediction, UInt8Array
+from anomaly.types import (
+    DAMAGED,
+    NOT_JUDGED,
+    Float32Array,
+    NearestPatch,
+    Prediction,
+    UInt8Array,
+)
 from memory_bank import MemoryBank
 
 if TYPE_CHECKING:
@@ -105,6 +113,8 @@ class Detector:
     provenance : Provenance
     history : CalibrationHistory or None
         Every calibration so far; None before the first.
+    capture : CaptureReference or None
+        What an ordinary picture is; None: pictures are not checked.
     """
 
     config: Config
@@ -116,6 +126,7 @@ class Detector:
     thumbnails: Thumbnails
     provenance: Provenance = Provenance()
     history: CalibrationHistory | None = None
+    capture: CaptureReference | None = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -157,6 +168,7 @@ class Detector:
         found, score, grid_map = self._judge(pixels)
         anomaly_map = to_pixels(grid_map, pixels.shape[0], pixels.shape[1])
         record = self.record
+        quality = measure_quality(pixels)
         prediction = Prediction(
             path="" if not isinstance(image, Path | str) else str(image),
             label=None,
@@ -165,11 +177,13 @@ class Detector:
             anomaly_map=anomaly_map,
             regions=(),
             nearest=(),
-            quality=measure_quality(pixels),
+            quality=quality,
             calibration_version=None,
+            capture=capture_sample(quality, grid_map, found.means, score),
         )
         if record is not None:
             prediction = _judged(prediction, record)
+        prediction = self._checked(prediction)
         places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
         return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
 
@@ -309,6 +323,28 @@ class Detector:
         scoring = self.config.scoring
         grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
         return found, image_score(grid_map, top_share=scoring.top_share), grid_map
+
+    def _checked(self, prediction: Prediction) -> Prediction:
+        """Say what is odd about a picture, and take the label off one that is beyond the capture limits.
+
+        Such a picture keeps ``damaged`` where most of it looks ordinary: then something local is damaged, whatever the
+        light.
+        """
+        sample = prediction.capture
+        if self.capture is None or sample is None or not self.config.capture.check:
+            return prediction
+        found = self.capture.judge(sample, prediction.quality, refuse_at=self.config.capture.refuse_at)
+        prediction = replace(prediction, quality=replace(prediction.quality, warnings=found.warnings))
+        if prediction.label is None or not found.refused or (prediction.label == DAMAGED and not found.everywhere):
+            return prediction
+        return replace(
+            prediction,
+            label=NOT_JUDGED,
+            probability=None,
+            probability_low=None,
+            probability_high=None,
+            p_value=None,
+        )
 
     def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
         """Nearest good patch at one place, in the tap that finds the place strangest."""

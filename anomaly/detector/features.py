@@ -45,11 +45,14 @@ class PatchDistances:
         Mean Euclidean distance to the k nearest neighbours; one grid per tap.
     nearest : tuple of ndarray of int64, (gh, gw)
         Row of the nearest neighbour in that tap's bank.
+    means : tuple of ndarray of float32, (d,)
+        Mean patch embedding of each tap.
     """
 
     view: View
     distance: tuple[Float32Array, ...]
     nearest: tuple[Int64Array, ...]
+    means: tuple[Float32Array, ...]
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ class Extractor:
             found = bank.search(grid.reshape(gh * gw, d), k=neighbours, exclude_group=exclude_group)
             distance.append(found.distance.mean(axis=1, dtype=np.float32).reshape(gh, gw))
             nearest.append(found.index[:, 0].reshape(gh, gw))
-        return PatchDistances(view, tuple(distance), tuple(nearest))
+        means = tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
+        return PatchDistances(view, tuple(distance), tuple(nearest), means)
 
 
 def patch_tags(view: View, grid_shape: tuple[int, int]) -> Int64Array:

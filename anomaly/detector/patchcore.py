@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly.config import Config
+from anomaly.detector.capture_check import learn_capture
 from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor, patch_tags
 from anomaly.detector.network_builder import NetworkBuilder
@@ -79,7 +80,7 @@ class PatchCore:
         names : sequence of str, optional
             What to call them in answers; the paths themselves by default.
         progress : Progress
-            Told about the stages ``whitening``, ``embedding``, ``memory bank`` and ``scale``.
+            Told about the stages ``whitening``, ``embedding``, ``memory bank``, ``scale`` and ``ordinary pictures``.
 
         Returns
         -------
@@ -102,7 +103,7 @@ class PatchCore:
         whitening = self._fit_whitening(builder, [paths[i] for i in sample], progress)
         extractor, files = builder.build(whitening)
         filled = self._fill(extractor, paths, names or [str(image) for image in images], progress)
-        return Detector(
+        detector = Detector(
             config=builder.config,
             extractor=extractor,
             embedding=files,
@@ -111,6 +112,7 @@ class PatchCore:
             bank_images=filled.images,
             thumbnails=filled.thumbnails,
         )
+        return learn_capture(detector, paths, progress=progress)
 
     def _fit_whitening(
         self, builder: NetworkBuilder, paths: Sequence[Path], progress: Progress

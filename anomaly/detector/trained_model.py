@@ -6,6 +6,7 @@
     bank/TAP/               one memory bank per tap (see memory_bank)
     bank/images.json        name, sha256 and size of each bank image
     calibration/0001.json … every calibration ever made, and history.json: which one stands
+    capture/                what an ordinary picture is (see anomaly.capture.files); missing: pictures are not checked
     splits.csv              every image with its place in the split
     thumbnails/0000.jpg …   the bank images, small
     card.md                 for the eye; never read
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from anomaly.calibration import CalibrationHistory
+from anomaly.capture.files import read_reference, write_reference
 from anomaly.config import config_from_dict, config_to_dict
 from anomaly.dataset import parse_splits_csv, splits_csv
 from anomaly.detector.card import card
@@ -81,6 +83,7 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
         _write_bank(detector, new)
         _write_thumbnails(detector.thumbnails, new)
         _write_calibration(detector, new)
+        write_reference(detector.capture, new / "capture")
         (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
         (new / "card.md").write_text(card(detector), encoding="utf-8")
         _write_manifest(detector, new)
@@ -150,6 +153,7 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
             ),
             provenance=_provenance(manifest, files),
             history=_read_history(files),
+            capture=read_reference(files, folder="capture"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise _corrupt(root, f"an entry is missing or malformed ({error})") from error
@@ -171,6 +175,13 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
 def fingerprint(folder: Path | str) -> str:
     """First 12 digits of the manifest's sha256: changes whenever anything in the trained model does."""
     return hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
+def training_fingerprint(folder: Path | str) -> str:
+    """First 12 digits of a hash that changes with the training and never with a calibration."""
+    files = _read_manifest(Path(folder))["files"]
+    kept = json.dumps({name: sha256 for name, sha256 in sorted(files.items()) if _kept(name)})
+    return _sha256(kept.encode())[:12]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

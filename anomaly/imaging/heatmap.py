@@ -154,6 +154,7 @@ def _header(scene: _Scene, title: str) -> Image.Image:
         "damaged": ("DAMAGED", VERMILLION),
         "reinspect": ("REINSPECT", AMBER),
         "undamaged": ("UNDAMAGED", BLUISH_GREEN),
+        "not judged": ("NOT JUDGED", SOFT_INK),
         None: ("NOT CALIBRATED", SOFT_INK),
     }[scene.prediction.label]
     badge = round(font(22).getlength(verdict)) + 32

@@ -149,7 +149,7 @@ def test_unusual_image(kind: str, trained_model: Path, tmp_path: Path, capsys: p
     (tmp_path / "image.png").write_bytes(content)
     status, rows, err = _rows([str(tmp_path / "image.png")], trained_model, capsys)
     assert (status, err) == (0, "")
-    assert rows[0]["label"] in ("undamaged", "damaged")
+    assert rows[0]["label"] in ("undamaged", "damaged", "not judged")
     assert rows[0]["score"] > 0
     assert (rows[0]["quality"]["width"], rows[0]["quality"]["height"]) == (width, height)
     picture = tmp_path / "heatmap.png"

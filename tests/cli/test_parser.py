@@ -112,7 +112,14 @@ def test_usage_errors(words: list[str], told: str, capsys: pytest.CaptureFixture
 
 def test_every_option_is_refused_by_the_verbs_that_do_not_use_it(capsys: pytest.CaptureFixture[str]) -> None:
     options = {option.flag: option for verb in VERBS for option in verb.options}
-    values = {"RATE": "0.1", "SHARE": "0.9", "COST": "2", "N": "1", "SECTION.NAME=VALUE": "seed=1"}
+    values = {
+        "RATE": "0.1",
+        "SHARE": "0.9",
+        "COST": "2",
+        "N": "1",
+        "SECTION.NAME=VALUE": "seed=1",
+        "TIME": "2026-01-02",
+    }
     for verb in VERBS:
         used = {option.flag for option in verb.options}
         for option in options.values():

@@ -1,0 +1,98 @@
+"""``--monitor``: whether pictures still come as they did in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from anomaly.cli.output import emit
+from anomaly.cli.parser import Arguments
+from anomaly.cli.rows import json_line
+from anomaly.detector import Detector, load_detector, training_fingerprint
+from anomaly.detector.folder import replace_file
+from anomaly.drift import DriftReport, monitor, usual_share
+from anomaly.drift.monitor import USUAL_SHARE
+from anomaly.errors import JournalError, TrainedModelError
+from anomaly.imaging.names import printable_name
+from anomaly.journal import Journal, JournalEntry
+from anomaly.types import DAMAGED, CaptureSample
+
+
+def run(arguments: Arguments) -> int:
+    """Read the journal, say whether something changed, when and why; change nothing.
+
+    Returns
+    -------
+    int
+        0; 3 if there is a change and the user asked for that status.
+    """
+    assert arguments.journal is not None
+    detector = load_detector(arguments.model, device="cpu")
+    reference = detector.capture
+    if reference is None:
+        raise TrainedModelError(
+            f"the trained model in {arguments.model} does not know what an ordinary picture is: train again with "
+            "capture.check = true and at least 3 undamaged images",
+            path=arguments.model,
+        )
+    with Journal(arguments.journal, read_only=True) as journal:
+        entries = journal.read(model=training_fingerprint(arguments.model), since=arguments.since)
+    if not entries:
+        raise JournalError(
+            f"the journal {arguments.journal} has no row of this trained model"
+            f"{f' since {arguments.since}' if arguments.since else ''}: judge images with --predict --journal first",
+            path=arguments.journal,
+        )
+    samples = [CaptureSample(dict(e.measures), e.strangeness, e.embedding, e.score) for e in entries]
+    flagged = [entry.label == DAMAGED for entry in entries]
+    report = monitor(reference, samples, flagged=flagged, usual=_usual(detector, arguments))
+    if arguments.chart is not None:
+        from anomaly.drift.chart import draw_chart
+
+        replace_file(arguments.chart, draw_chart(report))
+    if arguments.json:
+        emit(json_line(_facts(report, entries)))
+    else:
+        for line in _lines(report, entries):
+            emit(printable_name(line))
+    return 3 if report.alarm is not None and arguments.exit_code else 0
+
+
+def _usual(detector: Detector, arguments: Arguments) -> float:
+    calibration = detector.calibration
+    if arguments.usual_share is not None:
+        return arguments.usual_share
+    if calibration is None:
+        return USUAL_SHARE
+    return usual_share(false_alarms=calibration.false_alarms, n_undamaged=calibration.n_undamaged)
+
+
+def _lines(report: DriftReport, entries: Sequence[JournalEntry]) -> list[str]:
+    span = f"{report.pictures} pictures, {entries[0].time} to {entries[-1].time}"
+    bound = f"at most one false alarm in {report.level:.0f} ordinary pictures on average"
+    if report.alarm is None or report.start is None or report.cause is None:
+        strongest = float(report.evidence.max())
+        return [f"no change: {span}", f"evidence {strongest:.3g} of {report.level:.0f} at most ({bound})"]
+    return [
+        f"changed: {report.cause.words}",
+        f"since about picture {report.start + 1} of {report.pictures}, {entries[report.start].path}, "
+        f"{entries[report.start].time}; certain at picture {report.alarm + 1} ({bound})",
+        f"first seen in: {report.stream}",
+        f"what to do: {report.cause.advice}",
+        f"nothing was changed; when mended, begin anew with --since {entries[report.alarm].time}",
+    ]
+
+
+def _facts(report: DriftReport, entries: Sequence[JournalEntry]) -> dict[str, Any]:
+    cause, start, alarm = report.cause, report.start, report.alarm
+    return {
+        "pictures": report.pictures,
+        "changed": alarm is not None,
+        "cause": cause.name if cause else None,
+        "words": cause.words if cause else None,
+        "advice": cause.advice if cause else None,
+        "stream": report.stream,
+        "start": None if start is None else {"number": start + 1, "time": entries[start].time},
+        "alarm": None if alarm is None else {"number": alarm + 1, "time": entries[alarm].time},
+        "level": report.level,
+    }

@@ -1,0 +1,60 @@
+"""Predictions to the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from anomaly.errors import ImageError
+from anomaly.imaging.decode import content_hash
+from anomaly.journal import Journal, JournalEntry
+from anomaly.types import Prediction
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Appends what one trained model said.
+
+    Attributes
+    ----------
+    journal : Journal
+    model : str
+        See :func:`anomaly.detector.training_fingerprint`.
+    """
+
+    journal: Journal
+    model: str
+
+    def append(self, prediction: Prediction) -> None:
+        """Add one row; when this returns, it is on the disk.
+
+        Raises
+        ------
+        JournalError
+        """
+        sample = prediction.capture
+        assert sample is not None
+        self.journal.append(
+            JournalEntry(
+                time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                path=prediction.path,
+                sha256=_hash(prediction.path),
+                model=self.model,
+                calibration_version=prediction.calibration_version,
+                label=prediction.label,
+                score=prediction.score,
+                threshold=prediction.threshold,
+                probability=prediction.probability,
+                measures=sample.measures,
+                warnings=prediction.quality.warnings,
+                strangeness=sample.strangeness,
+                embedding=sample.embedding,
+            )
+        )
+
+
+def _hash(path: str) -> str:
+    try:
+        return content_hash(path)
+    except ImageError:  # judged a moment ago, gone now
+        return ""

@@ -1,0 +1,63 @@
+"""What an ordinary picture is, learnt from the bank images, each without itself in the bank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from anomaly.capture import capture_sample
+from anomaly.capture.fit import LEAST_SAMPLES, fit_reference
+from anomaly.detector.detector import Detector
+from anomaly.detector.progress import Progress, silent
+from anomaly.imaging.decode import load_image
+from anomaly.imaging.quality import measure_quality
+from anomaly.scoring import fuse_grids, image_score
+from anomaly.types import CaptureSample
+from memory_bank.errors import TooFewRowsError
+
+MOST_IMAGES = 128
+"""Bank images, evenly spaced, that the limits are learnt from."""
+
+
+def learn_capture(detector: Detector, paths: Sequence[Path], *, progress: Progress = silent) -> Detector:
+    """Return the detector with limits of the ordinary.
+
+    As it is, without any, where its configuration wants no check or fewer than 3 images can be compared with others.
+
+    Parameters
+    ----------
+    detector : Detector
+    paths : sequence of Path
+        Its bank images, in the order of their groups; at least 2.
+    progress : Progress
+        Told about the stage ``ordinary pictures``.
+
+    Raises
+    ------
+    ImageError
+    """
+    if not detector.config.capture.check:
+        return detector
+    n = len(paths)
+    most = min(n, MOST_IMAGES)
+    numbers = sorted({place * n // most for place in range(most)})
+    samples = []
+    for done, number in enumerate(numbers, start=1):
+        with suppress(TooFewRowsError):  # hardly a row of the bank comes from another image
+            samples.append(_sample(detector, paths[number], number))
+        progress("ordinary pictures", done, len(numbers))
+    if len(samples) < LEAST_SAMPLES:
+        return detector
+    rate = detector.config.capture.false_alarm_rate
+    return replace(detector, capture=fit_reference(samples, false_alarm_rate=rate))
+
+
+def _sample(detector: Detector, path: Path, number: int) -> CaptureSample:
+    config = detector.config
+    image = load_image(path, limits=config.image)
+    found = detector.extractor.distances(image, detector.banks, neighbours=config.bank.neighbours, exclude_group=number)
+    grid_map = fuse_grids(found.distance, scales=detector.scales, smoothing=config.scoring.smoothing)
+    score = image_score(grid_map, top_share=config.scoring.top_share)
+    return capture_sample(measure_quality(image), grid_map, found.means, score)

@@ -1,0 +1,6 @@
+"""What was judged, one row per image, in an SQLite file that survives kills and several writers."""
+
+from anomaly.journal.entry import JournalEntry
+from anomaly.journal.store import Journal
+
+__all__ = ["Journal", "JournalEntry"]

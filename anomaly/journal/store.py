@@ -1,0 +1,263 @@
+"""The journal as a file: SQLite in write-ahead mode.
+
+A row is acknowledged when :meth:`Journal.append` returns, and then stands on the disk: every append is a transaction
+of its own with ``synchronous=FULL`` (https://www.sqlite.org/pragma.html#pragma_synchronous), so neither a kill nor a
+loss of power takes it back. Writers wait for each other (https://www.sqlite.org/wal.html#concurrency). The file has to
+be on a local disk: write-ahead mode needs shared memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from anomaly.errors import JournalError
+from anomaly.journal.entry import JournalEntry
+from anomaly.types import Float32Array
+
+SCHEMA_VERSION = 1
+STRANGENESS_SHAPE = (4, 4)
+_APPLICATION_ID = 0x676F6F64  # "good"
+_PATIENCE_S = 30.0
+_COLUMNS = (
+    "time", "path", "sha256", "model", "calibration_version", "label", "score", "threshold", "probability",
+    "measures", "warnings", "strangeness", "embedding",
+)  # fmt: skip
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time TEXT NOT NULL,
+    path NOT NULL,
+    sha256 TEXT NOT NULL,
+    model TEXT NOT NULL,
+    calibration_version INTEGER,
+    label TEXT,
+    score REAL NOT NULL,
+    threshold REAL,
+    probability REAL,
+    measures TEXT NOT NULL,
+    warnings TEXT NOT NULL,
+    strangeness BLOB NOT NULL,
+    embedding BLOB NOT NULL
+)
+"""
+
+
+class Journal:
+    """An open journal; use it in a ``with`` block.
+
+    Parameters
+    ----------
+    path : Path or str
+        Made where it is missing, unless it is opened for reading only.
+    read_only : bool
+        Nothing is written, and a missing file is an error.
+    inputs : iterable of str
+        Files that must not become the journal.
+
+    Raises
+    ------
+    JournalError
+        It cannot be opened, is no journal, or was written by a newer goodparts.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False, inputs: Iterable[str] = ()) -> None:
+        self.path = Path(path)
+        real = os.path.realpath(self.path)
+        if any(os.path.realpath(name) == real for name in inputs):
+            raise JournalError(f"cannot write {path}: it is one of the images, name another journal", path=path)
+        if read_only and not self.path.is_file():
+            raise JournalError(
+                f"there is no journal {path}: make one with --predict ... --journal FILE, or name another", path=path
+            )
+        if not read_only and self.path.is_file() and not os.access(self.path, os.W_OK):
+            raise JournalError(f"cannot write the journal {path} (no permission): name another file", path=path)
+        with self._mapped():
+            self._connection = sqlite3.connect(real, timeout=_PATIENCE_S, isolation_level=None)
+        try:
+            with self._mapped():
+                self._prepare(read_only)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; every row that was appended is in it."""
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+    def append(self, entry: JournalEntry) -> int:
+        """Add one row; when this returns, the row is on the disk.
+
+        Returns
+        -------
+        int
+            The row's number.
+
+        Raises
+        ------
+        JournalError
+            It could not be written; the journal is as it was.
+        """
+        marks = ", ".join("?" * len(_COLUMNS))
+        statement = f"INSERT INTO entries ({', '.join(_COLUMNS)}) VALUES ({marks})"
+        with self._mapped():
+            row = self._connection.execute(statement, _row(entry)).lastrowid
+        assert row is not None
+        return row
+
+    def __len__(self) -> int:
+        with self._mapped():
+            (n,) = self._connection.execute("SELECT COUNT(*) FROM entries").fetchone()
+        return int(n)
+
+    def read(
+        self, *, model: str | None = None, since: str | None = None, last: int | None = None
+    ) -> tuple[JournalEntry, ...]:
+        """Read rows, oldest first.
+
+        Parameters
+        ----------
+        model : str, optional
+            Only what this model judged.
+        since : str, optional
+            Only rows after this time, ISO 8601 in UTC with milliseconds, as the journal writes it.
+        last : int, optional
+            At most so many, the newest.
+
+        Raises
+        ------
+        JournalError
+            The file is damaged.
+        """
+        conditions = [("model = ?", model), ("time > ?", since)]
+        where = " AND ".join(text for text, value in conditions if value is not None)
+        where = f" WHERE {where}" if where else ""
+        limit = "" if last is None else " LIMIT ?"
+        values = [value for value in (model, since, last) if value is not None]
+        statement = f"SELECT {', '.join(_COLUMNS)} FROM entries{where} ORDER BY id DESC{limit}"
+        with self._mapped():
+            rows = self._connection.execute(statement, values).fetchall()
+        try:
+            return tuple(_entry(row) for row in reversed(rows))
+        except (ValueError, TypeError) as error:
+            raise JournalError(
+                f"the journal {self.path} holds a row that cannot be read ({error}): restore it from a copy",
+                path=self.path,
+            ) from error
+
+    def _prepare(self, read_only: bool) -> None:
+        execute = self._connection.execute
+        found = self._pragma("application_id"), self._pragma("user_version")
+        tables = execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if found[0] != _APPLICATION_ID and (tables or read_only):
+            raise JournalError(f"{self.path} is a database but no journal: name another file", path=self.path)
+        if found[1] > SCHEMA_VERSION:
+            raise JournalError(
+                f"the journal {self.path} has format {found[1]}, this goodparts knows up to {SCHEMA_VERSION}: "
+                "update goodparts or name another file",
+                path=self.path,
+            )
+        if read_only:
+            execute("PRAGMA query_only = ON")
+            return
+        self._use_write_ahead()
+        execute("PRAGMA synchronous = FULL")
+        execute("BEGIN IMMEDIATE")
+        execute(_SCHEMA)
+        execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        execute("COMMIT")
+
+    def _use_write_ahead(self) -> None:
+        """Switch the mode; SQLite does not wait by itself when two processes do so at once."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                break
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        if mode != "wal":
+            raise JournalError(f"{self.path} cannot be written safely there: put the journal on a local disk",
+                               path=self.path)  # fmt: skip
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Map what SQLite raises to the error that a user sees."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"cannot use the journal {self.path} ({error}): name a file on a local disk that can be written, or "
+                "restore it from a copy",
+                path=self.path,
+            ) from error
+
+
+def _row(entry: JournalEntry) -> tuple[Any, ...]:
+    if entry.strangeness.shape != STRANGENESS_SHAPE:
+        raise ValueError(f"expected strangeness of shape {STRANGENESS_SHAPE}, got {entry.strangeness.shape}")
+    try:
+        path: str | bytes = entry.path
+        entry.path.encode()
+    except UnicodeEncodeError:  # a name that is no text
+        path = os.fsencode(entry.path)
+    return (
+        entry.time,
+        path,
+        entry.sha256,
+        entry.model,
+        entry.calibration_version,
+        entry.label,
+        entry.score,
+        entry.threshold,
+        entry.probability,
+        json.dumps(dict(entry.measures), allow_nan=False),
+        json.dumps(list(entry.warnings)),
+        _bytes(entry.strangeness),
+        _bytes(entry.embedding),
+    )
+
+
+def _entry(row: tuple[Any, ...]) -> JournalEntry:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    path = values.pop("path")
+    return JournalEntry(
+        path=os.fsdecode(path) if isinstance(path, bytes) else path,
+        measures={str(name): float(value) for name, value in json.loads(values.pop("measures")).items()},
+        warnings=tuple(json.loads(values.pop("warnings"))),
+        strangeness=_floats(values.pop("strangeness")).reshape(STRANGENESS_SHAPE),
+        embedding=_floats(values.pop("embedding")),
+        **values,
+    )
+
+
+def _bytes(values: Float32Array) -> bytes:
+    return np.ascontiguousarray(values, dtype="<f4").tobytes()
+
+
+def _floats(content: bytes) -> Float32Array:
+    return np.frombuffer(content, dtype="<f4").astype(np.float32)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomaly.cli import main
+from tests.parts import draw_part
+
+
+def judge(model: Path, folder: Path, journal: Path, *, gain: float, seeds: range) -> None:
+    folder.mkdir()
+    for seed in seeds:
+        Image.fromarray((draw_part(seed) * gain).astype(np.uint8)).save(folder / f"{seed}.png")
+    call = ["--predict", str(folder), "--model", str(model), "--journal", str(journal), "--device", "cpu"]
+    assert main([*call, "--no-capture-check"]) == 0
+
+
+def test_a_darker_light_is_found_dated_and_named(
+    trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal, chart = tmp_path / "j.sqlite", tmp_path / "drift.png"
+    call = ["--monitor", "--journal", str(journal), "--model", str(trained_model)]
+    judge(trained_model, tmp_path / "before", journal, gain=1.0, seeds=range(2000, 2045))
+    capsys.readouterr()
+    assert main([*call, "--exit-code"]) == 0
+    assert capsys.readouterr().out.startswith("no change: 45 pictures")
+    judge(trained_model, tmp_path / "after", journal, gain=0.6, seeds=range(2100, 2140))
+    capsys.readouterr()
+    assert main([*call, "--exit-code", "--chart", str(chart)]) == 3
+    told = capsys.readouterr().out
+    assert told.startswith("changed: the light or the exposure changed")
+    assert "what to do: check lamps" in told
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    assert main([*call, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["changed"], facts["cause"]) == (True, "light")
+    assert abs(facts["start"]["number"] - 46) <= 3
+    assert main([*call, "--since", facts["alarm"]["time"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 85 - facts["alarm"]["number"]
+
+
+def test_what_is_missing_is_said(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = tmp_path / "j.sqlite"
+    assert main(["--monitor", "--model", str(trained_model)]) == 2
+    assert "--monitor needs --journal" in capsys.readouterr().err
+    call = ["--monitor", "--journal", str(journal), "--model", str(trained_model)]
+    assert main(call) == 1
+    assert "there is no journal" in capsys.readouterr().err
+    assert not journal.exists()
+    judge(trained_model, tmp_path / "some", journal, gain=1.0, seeds=range(2))
+    capsys.readouterr()
+    assert main([*call, "--since", "2999-01-01"]) == 1
+    assert "has no row of this trained model since 2999-01-01" in capsys.readouterr().err
+    assert main([*call, "--since", "yesterday"]) == 2
+    assert "expected a time" in capsys.readouterr().err
+
+
+def test_a_model_without_ordinary_pictures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = Path(__file__).parents[1] / "golden" / "format-1" / "trained"
+    assert main(["--monitor", "--journal", str(tmp_path / "j.sqlite"), "--model", str(golden)]) == 1
+    assert "does not know what an ordinary picture is" in capsys.readouterr().err

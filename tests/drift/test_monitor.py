@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomaly.capture import CaptureReference
+from anomaly.capture.fit import fit_reference
+from anomaly.drift import CAUSES, monitor, usual_share
+from anomaly.drift.chart import draw_chart
+from anomaly.drift.streams import STREAMS, weights
+from anomaly.errors import ConfigError
+from anomaly.types import CaptureSample
+from tests.capture.samples import draw_sample, draw_samples
+
+
+@pytest.fixture(scope="module")
+def reference() -> CaptureReference:
+    return fit_reference(draw_samples(0, 80), false_alarm_rate=0.01)
+
+
+def shifted(cause: str, random: np.random.Generator) -> CaptureSample:
+    if cause == "light":
+        return draw_sample(random, brightness=0.15, contrast=0.06, log_sharpness=0.5)
+    if cause == "focus":
+        return draw_sample(random, log_sharpness=-1.2)
+    if cause == "part":
+        return draw_sample(random, embedding=5.0, log_typical=0.8, brightness=-0.05)
+    if cause == "tray":
+        sample = draw_sample(random)
+        sample.strangeness[3, 0] *= 2
+        return sample
+    return draw_sample(random)
+
+
+@pytest.mark.parametrize("cause", sorted(CAUSES))
+def test_each_cause_is_noticed_within_50_pictures_and_named(reference: CaptureReference, cause: str) -> None:
+    right = 0
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        pictures = [draw_sample(random) for _ in range(25)] + [shifted(cause, random) for _ in range(50)]
+        flagged = [False] * 25 + [cause == "damage" and random.random() < 0.4 for _ in range(50)]
+        report = monitor(reference, pictures, flagged=flagged)
+        assert report.alarm is not None
+        assert report.alarm >= 25
+        assert report.cause is not None
+        right += report.cause.name == cause
+    assert right >= 3
+
+
+def test_ordinary_pictures_and_a_steady_share_of_damage_raise_nothing(reference: CaptureReference) -> None:
+    random = np.random.default_rng(3)
+    for share in (0.0, 0.05):
+        pictures = [draw_sample(random) for _ in range(300)]
+        report = monitor(reference, pictures, flagged=[random.random() < share for _ in pictures])
+        assert (report.alarm, report.start, report.cause) == (None, None, None)
+        assert np.isfinite(report.evidence).all()
+
+
+def test_the_answer_is_the_same_every_time_and_stands_with_more_pictures(reference: CaptureReference) -> None:
+    random = np.random.default_rng(4)
+    pictures = [draw_sample(random) for _ in range(20)] + [shifted("light", random) for _ in range(50)]
+    first, again, shorter = (
+        monitor(reference, pictures),
+        monitor(reference, pictures),
+        monitor(reference, pictures[:60]),
+    )
+    assert (first.alarm, first.start, first.cause) == (again.alarm, again.start, again.cause)
+    assert shorter.alarm == first.alarm
+
+
+def test_weights_are_shared_by_the_causes() -> None:
+    assert weights().sum() == pytest.approx(1.0)
+    by_cause = {cause: sum(w for (c, _), w in zip(STREAMS, weights(), strict=True) if c == cause) for cause in CAUSES}
+    assert all(weight == pytest.approx(0.2) for weight in by_cause.values())
+
+
+@pytest.mark.parametrize("cause", ["none", "tray"])
+def test_the_chart_is_a_picture(reference: CaptureReference, cause: str) -> None:
+    random = np.random.default_rng(5)
+    pictures = [shifted(cause, random) if cause != "none" else draw_sample(random) for _ in range(40)]
+    report = monitor(reference, pictures)
+    with Image.open(io.BytesIO(draw_chart(report))) as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 500
+
+
+def test_the_usual_share_follows_from_the_validation_images() -> None:
+    assert usual_share(false_alarms=0, n_undamaged=100) == 0.05
+    assert usual_share(false_alarms=5, n_undamaged=38) == 0.15
+
+
+def test_an_impossible_share_is_refused(reference: CaptureReference) -> None:
+    with pytest.raises(ConfigError, match="usual share"):
+        monitor(reference, [], usual=1.0)

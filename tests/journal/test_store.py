@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomaly.errors import JournalError
+from anomaly.journal import Journal
+from tests.journal.entries import entry
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_is_appended_is_read(tmp_path: Path) -> None:
+    written = [entry(i, path=name) for i, name in enumerate(["a.png", "ü/b.png", os.fsdecode(b"caf\xe9.png")])]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        assert [journal.append(row) for row in written] == [1, 2, 3]
+        assert len(journal) == 3
+    with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
+        found = journal.read()
+    for before, after in zip(written, found, strict=True):
+        for name in ("path", "sha256", "time", "label", "score", "threshold", "probability", "measures", "warnings"):
+            assert getattr(after, name) == getattr(before, name)
+        assert np.array_equal(after.strangeness, before.strangeness)
+        assert np.array_equal(after.embedding, before.embedding)
+
+
+def test_the_newest_of_one_model_oldest_first(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for i in range(6):
+            journal.append(entry(i, model="one" if i % 2 else "two"))
+        assert [row.sha256[-1] for row in journal.read(model="one", last=2)] == ["3", "5"]
+        assert [row.sha256[-1] for row in journal.read(last=3)] == ["3", "4", "5"]
+
+
+def test_a_reader_writes_nothing(tmp_path: Path) -> None:
+    Journal(tmp_path / "j.sqlite").close()
+    with Journal(tmp_path / "j.sqlite", read_only=True) as journal, pytest.raises(JournalError, match="readonly"):
+        journal.append(entry())
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [(b"no database at all, just text" * 50, "not a database"), (None, "there is no journal")],
+)
+def test_what_is_no_journal_is_refused(tmp_path: Path, content: bytes | None, match: str) -> None:
+    path = tmp_path / "j.sqlite"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(JournalError, match=match) as caught:
+        Journal(path, read_only=content is None)
+    assert "\n" not in str(caught.value)
+    assert content is None or path.read_bytes() == content
+
+
+def test_another_database_and_a_newer_journal_are_refused(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "other.sqlite")
+    other.execute("CREATE TABLE t (x)")
+    other.close()
+    with pytest.raises(JournalError, match="no journal"):
+        Journal(tmp_path / "other.sqlite")
+    Journal(tmp_path / "j.sqlite").close()
+    newer = sqlite3.connect(tmp_path / "j.sqlite")
+    newer.execute("PRAGMA user_version = 2")
+    newer.close()
+    with pytest.raises(JournalError, match="format 2"):
+        Journal(tmp_path / "j.sqlite")
+
+
+def test_an_image_or_a_folder_never_becomes_the_journal(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="one of the images"):
+        Journal(tmp_path / "a.png", inputs=[str(tmp_path / "." / "a.png")])
+    with pytest.raises(JournalError, match="cannot use the journal"):
+        Journal(tmp_path)
+    with pytest.raises(JournalError, match="cannot use the journal"):
+        Journal(tmp_path / "missing" / "j.sqlite")
+
+
+def test_two_writers_killed_at_random_lose_no_acknowledged_row(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    path = tmp_path / "j.sqlite"
+    acknowledged: list[str] = []
+    for attempt in range(6):
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.journal.writer", str(path), str(10**6 * (2 * attempt + i))],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+            for i in range(2)
+        ]
+        told = []
+        for writer in writers:
+            assert writer.stdout is not None
+            told.append(writer.stdout.readline())  # both write by now, at once
+        for writer in random.permutation(np.array(writers)):
+            time.sleep(random.uniform(0.0, 0.15))
+            writer.kill()
+        for first, writer in zip(told, writers, strict=True):
+            rest, _ = writer.communicate()
+            acknowledged += (first + rest).split("\n")[:-1]
+    assert len(acknowledged) > 12
+    with Journal(path, read_only=True) as journal:
+        found = [row.sha256 for row in journal.read()]
+    assert set(acknowledged) <= set(found)
+    assert len(set(found)) == len(found)
+    assert len(found) <= len(acknowledged) + 12  # at most one row per writer was on its way
+    check = sqlite3.connect(path)
+    assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    check.close()
