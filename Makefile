@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
 # An image of the test split: training has not seen it.
-DEMO_IMAGE ?= data/ball_screw/damaged/01_200906193332_490000_180_crop_2.jpg
+DEMO_IMAGE ?= data/parts/gears/damaged/gear_0070.jpg
 
 .PHONY: demo test check lint format docs clean
 

@@ -30,7 +30,7 @@ from anomaly.types import DAMAGED, BoolArray, Float64Array
 
 LEAST_IMAGES = 5
 """Fewer validation images of either label carry no choice."""
-MOST_IMAGES = 60
+MOST_IMAGES = 40
 """Validation images of either label that are looked at, evenly spaced."""
 _FOLDS = 5
 _NEWTON_STEPS = 60

@@ -24,7 +24,7 @@ from anomaly.scoring import fuse_grids, image_score
 from anomaly.types import BoolArray, Float32Array, Float64Array
 from memory_bank import CoresetBuilder, MemoryBank
 
-BANK_IMAGES = 60
+BANK_IMAGES = 40
 """Bank images of a trial, evenly spaced."""
 _TRIAL_ROWS = 3000
 _PATCHES = 100_000

@@ -48,10 +48,15 @@ def a_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def without_numbers(text: str) -> list[str]:
-    """Lines of the demo without what may differ between two machines: digits of measured numbers, fingerprints."""
+    """Lines of the demo without what may differ between two machines: digits of measured numbers, fingerprints.
+
+    Nor which of two settings with nearly the same loss was chosen, and which sessions have the most errors.
+    """
     text = re.sub(r"fingerprint \w+", "fingerprint", text)
     text = re.sub(r"\d+ regions?,? (worst )?", "regions ", text)
-    return [line if line.startswith("$") else re.sub(r"\d+(\.\d+)?", "#", line) for line in text.splitlines()]
+    text = re.sub(r"^settings: .*$", "settings:", text, flags=re.MULTILINE)
+    lines = [line for line in text.splitlines() if not line.startswith("group ")]
+    return [line if line.startswith("$") else re.sub(r"\d+(\.\d+)?", "#", line) for line in lines]
 
 
 # --- the demo -------------------------------------------------------------------------------------------------------
