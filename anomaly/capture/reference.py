@@ -140,10 +140,10 @@ class CaptureReference:
         if name == "log_aspect":
             return f"other shape ({quality.width}x{quality.height} px)"
         if name == "log_typical":
-            return "strange nearly everywhere (focus, light, scale, or another scene)"
+            return "strange nearly everywhere"
         if name == "log_wide":
-            return "strange over a large part of the picture (large damage, or another part, scale or crop)"
-        return "unlike every training image as a whole (another part, scale, crop or scene)"
+            return "strange over a large part"
+        return "unlike every training image as a whole"
 
     def _range(self, name: str) -> tuple[float, float]:
         column = COLUMNS.index(name)

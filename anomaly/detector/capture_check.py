@@ -17,7 +17,7 @@ from anomaly.scoring import fuse_grids, image_score
 from anomaly.types import CaptureSample
 from memory_bank.errors import TooFewRowsError
 
-MOST_IMAGES = 128
+MOST_IMAGES = 100
 """Bank images, evenly spaced, that the limits are learnt from."""
 
 
