@@ -30,10 +30,10 @@ from PIL import Image, ImageFilter
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector.training import Training, train
-from anomaly.errors import AnomalyError
 from anomaly.evaluation.metrics import Undefined, image_auroc
 from anomaly.types import DAMAGED, Float32Array
 from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
 from benchmarks._mosaics import Pools, write_mosaics
 from benchmarks._processes import own_peak_mb, python, run_measured
 from benchmarks._results import format_table, percent, plain, write_results
@@ -251,12 +251,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit status."""
-    try:
-        _measure(_parse(arguments))
-    except AnomalyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: _measure(_parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ from anomaly.config import Config, load_config
 from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector
 from anomaly.detector.patchcore import PatchCore
-from anomaly.errors import AnomalyError
 from anomaly.evaluation.metrics import Undefined, rate_interval
 from anomaly.imaging.decode import load_image
 from anomaly.types import DAMAGED, NOT_JUDGED, UNDAMAGED, UInt8Array
 from benchmarks._faults import FAULTS
 from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
 from benchmarks._results import format_table, write_results
 from benchmarks._sets import ImageSet, evenly, find_sets, in_unseen_half, public_settings, read_set
 
@@ -237,12 +237,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
-    try:
-        _measure(_parse(arguments))
-    except AnomalyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: _measure(_parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from anomaly.config import Config, load_config
-from anomaly.errors import AnomalyError
 from benchmarks import _accuracy, _cold
 from benchmarks._anomalib_side import NORMALISATIONS
 from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
 from benchmarks._results import read_results, write_results
 from benchmarks._sets import find_sets
 
@@ -76,12 +76,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Compare, print and write; return the exit status."""
-    try:
-        _compare(_parse(arguments))
-    except AnomalyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: _compare(_parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector
 from anomaly.detector.patchcore import PatchCore
 from anomaly.drift import DriftReport, monitor, usual_share
-from anomaly.errors import AnomalyError
 from anomaly.imaging.decode import load_image
 from anomaly.types import DAMAGED, UNDAMAGED, CaptureSample, UInt8Array
 from benchmarks._faults import Fault, blur, exposure, stain
 from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
 from benchmarks._results import format_table, write_results
 from benchmarks._sets import ImageSet, evenly, find_sets, in_unseen_half, public_settings, read_set
 
@@ -240,12 +240,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
-    try:
-        _measure(_parse(arguments))
-    except AnomalyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: _measure(_parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from anomaly.config import Config, load_config
-from anomaly.errors import AnomalyError, DatasetError
+from anomaly.errors import DatasetError
 from anomaly.evaluation import Reliability, Undefined, image_auroc, reliability
 from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
 from benchmarks._results import format_table, write_results
 from benchmarks._scores import SetScores, read_scores, score_set, write_scores
 from benchmarks._sets import find_sets
@@ -233,12 +234,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
-    try:
-        _measure(_parse(arguments))
-    except AnomalyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: _measure(_parse(arguments)))
 
 
 if __name__ == "__main__":

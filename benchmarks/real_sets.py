@@ -25,11 +25,11 @@ from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector
 from anomaly.detector.patchcore import PatchCore
 from anomaly.embedding.runtime import Device
-from anomaly.errors import AnomalyError
 from anomaly.evaluation.evaluate import read_mask
 from anomaly.evaluation.metrics import Undefined, image_auroc
 from anomaly.types import DAMAGED, UNDAMAGED, BoolArray, Float32Array
 from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
 from benchmarks._results import format_table, percent, plain, write_results
 from benchmarks._sets import ImageSet, find_sets, in_unseen_half, public_settings, read_set
 
@@ -207,12 +207,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
-    try:
-        _measure(_parse(arguments))
-    except AnomalyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: _measure(_parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor, patch_tags
 from anomaly.detector.network_builder import NetworkBuilder
 from anomaly.detector.progress import Progress, silent
+from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
 from anomaly.detector.thumbnails import Thumbnails, make_thumbnail
 from anomaly.embedding.runtime import Device
@@ -99,7 +100,7 @@ class PatchCore:
             )
         builder = self.prepare()
         paths = [Path(image) for image in images]
-        sample = _evenly(len(paths), _SAMPLE_IMAGES)
+        sample = evenly(len(paths), _SAMPLE_IMAGES)
         whitening = self._fit_whitening(builder, [paths[i] for i in sample], progress)
         extractor, files = builder.build(whitening)
         filled = self._fill(extractor, paths, names or [str(image) for image in images], progress)
@@ -201,8 +202,3 @@ def _check_different(thumbnails: Mapping[str, bytes]) -> None:
             n=1,
             needed=MIN_IMAGES,
         )
-
-
-def _evenly(n: int, most: int) -> list[int]:
-    """At most ``most`` of the numbers 0..n-1, evenly spaced."""
-    return sorted({round(position) for position in np.linspace(0, n - 1, min(n, most))})

@@ -23,6 +23,7 @@ from anomaly.config import Config
 from anomaly.dataset import LabelledImage
 from anomaly.detector.candidates import Candidate, list_candidates
 from anomaly.detector.progress import Progress, silent
+from anomaly.detector.sampling import evenly
 from anomaly.detector.trial import BANK_IMAGES, run_trials
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.decode import image_size
@@ -101,8 +102,10 @@ def select_settings(
     """
     if not config.selection.automatic:
         return Selection(config, ("settings as given: automatic selection is off.",))
-    damaged = _evenly([image for image in validation if image.label == DAMAGED])
-    undamaged = _evenly([image for image in validation if image.label != DAMAGED])
+    damaged = [image for image in validation if image.label == DAMAGED]
+    undamaged = [image for image in validation if image.label != DAMAGED]
+    damaged = [damaged[i] for i in evenly(len(damaged), MOST_IMAGES)]
+    undamaged = [undamaged[i] for i in evenly(len(undamaged), MOST_IMAGES)]
     fewest = min(len(damaged), len(undamaged))
     if fewest < LEAST_IMAGES:
         return Selection(
@@ -120,11 +123,6 @@ def select_settings(
     truth = np.array([image.label == DAMAGED for image in judged])
     scores = _score(config, candidates, bank, judged, truth, device, progress)
     return _choose(config, candidates, scores, truth)
-
-
-def _evenly(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    places = np.linspace(0, len(images) - 1, min(len(images), MOST_IMAGES))
-    return [images[round(place)] for place in places]
 
 
 def _score(

@@ -16,6 +16,7 @@ from anomaly.config import Config
 from anomaly.detector.candidates import Candidate
 from anomaly.detector.features import Extractor
 from anomaly.detector.network_builder import NetworkBuilder
+from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
@@ -102,7 +103,7 @@ def run_trials(
     """
     keys = sorted({(c.whitening, tap) for c in candidates for tap in c.taps})
     wanted = {tap for _, tap in keys}
-    learnt = [bank[i] for i in sorted({round(p) for p in np.linspace(0, len(bank) - 1, min(len(bank), BANK_IMAGES))})]
+    learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
     for size in sorted({candidate.size for candidate in candidates}):
         own = replace(
             config,
