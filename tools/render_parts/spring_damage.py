@@ -155,14 +155,9 @@ def _pieces(design: SpringDesign, wire: Wire, gone: np.ndarray, shift: FloatArra
 def _broken_wire(
     design: SpringDesign, wire: Wire, severity: float, up: FloatArray, rng: np.random.Generator
 ) -> DamagedPart:
-    """Break a stretch out of the wire on the side that the camera sees, or the end of a spring off."""
+    """Break a stretch out of the wire on the side that the camera sees."""
     coil = np.flatnonzero(wire.body)
     gone = np.zeros(len(wire.points), dtype=bool)
-    if wire.ground is not None and rng.random() < 0.35:
-        count = int(30 * (2.0 + 1.4 * severity))  # the closed turns and at least one more
-        gone[:count] = True
-        gone = gone if rng.random() < 0.5 else gone[::-1]
-        return _pieces(design, wire, gone, np.zeros(3), near=5)
     facing = wire.points[:, :2] @ up[:2] / design.radius
     middle = coil[len(coil) // 5 : -len(coil) // 5]
     best = middle[facing[middle] > np.quantile(facing[middle], 0.8)]
