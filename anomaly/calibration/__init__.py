@@ -3,6 +3,7 @@
 Pure NumPy: no files, no images, no tensors. A detector adds the scores and keeps the texts.
 """
 
+from anomaly.calibration.by_type import calibrate_by_type
 from anomaly.calibration.calibration import (
     DEFAULT_CONFIDENCE,
     DEFAULT_FALSE_ALARM_TARGET,
@@ -45,6 +46,7 @@ __all__ = [
     "best_possible_rate",
     "both_rates_thresholds",
     "calibrate",
+    "calibrate_by_type",
     "cost_threshold",
     "false_alarm_threshold",
     "images_needed",

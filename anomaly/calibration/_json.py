@@ -84,6 +84,10 @@ class Fields:
         value = self._value[key]
         return value if isinstance(value, list) else self._wrong(key, "a list")
 
+    def entries(self, key: str) -> dict[str, Any]:
+        value = self._value[key]
+        return value if isinstance(value, dict) else self._wrong(key, "an object")
+
     def raw(self, key: str) -> object:
         return self._value[key]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -54,6 +55,8 @@ class Calibration:
         ``reinspect_above < score <= threshold`` is ``reinspect`` (``"both-rates"`` only); None: one threshold.
     reinspected_undamaged, reinspected_damaged : int
         Validation images between the two thresholds.
+    by_part_type : mapping of str to Calibration
+        Part types with a threshold of their own, and what belongs to it; empty: this one holds for all.
     validation : ValidationScores or None
         The scores it rests on, for probabilities. Not part of the text of a record, which holds them anyway.
 
@@ -78,6 +81,7 @@ class Calibration:
     reinspect_above: float | None = None
     reinspected_undamaged: int = 0
     reinspected_damaged: int = 0
+    by_part_type: Mapping[str, Calibration] = field(default_factory=dict)
     validation: ValidationScores | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +98,8 @@ class Calibration:
                 f"{self.misses} of {self.n_damaged} damaged missed; calibrate again"
             )
         self._check_band()
+        if any(not name or own.by_part_type for name, own in self.by_part_type.items()):
+            raise CalibrationError("a part type without a name, or with types of its own; calibrate again")
         promised = self.objective in ("both-rates", "max-false-alarm-rate", "max-miss-rate")
         if promised != (self.confidence is not None):
             raise CalibrationError(f"objective {self.objective!r} with confidence {self.confidence}; calibrate again")
@@ -105,6 +111,16 @@ class Calibration:
             max_miss_rate=self.max_miss_rate,
             max_false_alarm_rate=self.max_false_alarm_rate,
         )
+
+    def for_part_type(self, part_type: str) -> Calibration:
+        """Return what judges parts of a type: its own calibration, or this one, the common one, where it has none.
+
+        Parameters
+        ----------
+        part_type : str
+            Empty: not known.
+        """
+        return self.by_part_type.get(part_type, self)
 
     def label(self, score: float) -> Verdict:
         """Return the verdict on one raw image score.
@@ -175,7 +191,8 @@ class Calibration:
                 f"{self.n_undamaged} undamaged to be reinspected",
                 f"thresholds {self.reinspect_above:.6g} and {self.threshold:.6g}, reinspect between ({self._aim()})",
             ]
-        return [*found, *self.notes]
+        found += self.notes
+        return found + [f"{name}: {'; '.join(own.lines())}" for name, own in self.by_part_type.items()]
 
     def _aim(self) -> str:
         """Say what the threshold was chosen for."""
@@ -190,9 +207,12 @@ class Calibration:
         }[self.objective]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields ready for JSON; what belongs to two rates is left out where there is none."""
+        """Return the fields ready for JSON; what belongs to two rates or to part types is left out where it is not."""
         names = FIELDS + BOTH_RATES_FIELDS if self.objective == "both-rates" else FIELDS
-        return {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in names}
+        if self.by_part_type:
+            found[BY_PART_TYPE] = {name: own.to_dict() for name, own in self.by_part_type.items()}
+        return found
 
     def _check_band(self) -> None:
         lower = self.reinspect_above
@@ -216,6 +236,8 @@ BOTH_RATES_FIELDS = (
     "max_miss_rate", "max_false_alarm_rate", "reinspect_above", "reinspected_undamaged", "reinspected_damaged",
 )  # fmt: skip
 """Fields that a record holds for ``"both-rates"`` only, so that older readers understand all others."""
+BY_PART_TYPE = "by_part_type"
+"""Field of a record where some part types have thresholds of their own: the same fields for each."""
 
 
 def counts_at(

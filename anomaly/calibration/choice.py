@@ -47,7 +47,7 @@ def calibrate(
         May be empty but for ``"cost"``, ``"max-miss-rate"`` and ``"both-rates"``; ``"accuracy"`` then becomes
         ``"false-alarm-target"`` with `DEFAULT_FALSE_ALARM_TARGET`, and the notes say so.
     objective : str
-        ``"accuracy"``: fewest validation errors. ``"cost"``: least ``false alarms + miss_cost * misses``.
+        ``"accuracy"``: fewest errors. ``"cost"``: least ``false alarms + miss_cost * misses``.
         ``"false-alarm-target"``: this share of undamaged images flagged on average (conformal).
         ``"max-false-alarm-rate"``, ``"max-miss-rate"``: this rate is not exceeded, with the given confidence.
         ``"both-rates"``: neither of the two is, each with the given confidence; see `both_rates_thresholds`.
@@ -56,16 +56,15 @@ def calibrate(
     confidence : float
         Of the promise, in (0, 1); another value than the default is an error where nothing is promised.
     miss_cost : float, optional
-        Required by ``"cost"``, an error with the others.
+        Required by ``"cost"`` alone.
     max_miss_rate, max_false_alarm_rate : float, optional
-        Required by ``"both-rates"``, an error with the others.
+        Required by ``"both-rates"`` alone.
 
     Raises
     ------
     CalibrationError
         Too few images of a class, scores that are not finite, or parameters that the objective does not have.
     PromiseNotPossibleError
-        The images cannot carry the promised rate.
     """
     _check(objective, target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate)
     undamaged = checked_scores(undamaged_scores, name="undamaged")
@@ -84,6 +83,7 @@ def calibrate(
         max_miss_rate=max_miss_rate,
         max_false_alarm_rate=max_false_alarm_rate,
         reinspect_above=lower,
+        by_part_type={},
         notes=(*notes, *_warnings(undamaged, damaged, threshold)),
         validation=ValidationScores(undamaged, damaged),
     )

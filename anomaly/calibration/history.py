@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from anomaly.calibration._json import Fields, dump_text, load_object
-from anomaly.calibration.calibration import BOTH_RATES_FIELDS, FIELDS, Calibration, Objective, counts_at
+from anomaly.calibration.calibration import (
+    BOTH_RATES_FIELDS,
+    BY_PART_TYPE,
+    FIELDS,
+    Calibration,
+    Objective,
+    counts_at,
+)
 from anomaly.calibration.scored import ScoredImage, ValidationScores, scores_by_label
 from anomaly.errors import CalibrationError
 from anomaly.types import Label
@@ -58,8 +65,12 @@ class CalibrationRecord:
         if self.version < 1:
             raise CalibrationError(f"calibration versions count from 1, got {self.version}; number it anew")
         _check_time(self.created)
-        undamaged, damaged = scores_by_label(self.scores)
-        stated = self.calibration
+        self._check_counts(self.calibration, self.scores)
+        for name, own in self.calibration.by_part_type.items():
+            self._check_counts(own, _of_type(self.scores, name))
+
+    def _check_counts(self, stated: Calibration, scores: Iterable[ScoredImage]) -> None:
+        undamaged, damaged = scores_by_label(scores)
         found = counts_at(undamaged, damaged, threshold=stated.threshold, reinspect_above=stated.reinspect_above)
         if any(getattr(stated, name) != count for name, count in found.items()):
             told = ", ".join(f"{name} {count}" for name, count in found.items())
@@ -93,7 +104,7 @@ class CalibrationRecord:
             created=fields.text("created"),
             reason=fields.text("reason"),
             source=fields.text("source"),
-            calibration=_calibration(fields.raw("calibration"), ValidationScores(*scores_by_label(scores))),
+            calibration=_calibration(fields.raw("calibration"), scores),
             scores=scores,
         )
 
@@ -277,9 +288,15 @@ def _check_format(value: Mapping[str, Any], *, what: str) -> None:
         )
 
 
-def _calibration(value: object, validation: ValidationScores) -> Calibration:
+def _of_type(scores: Iterable[ScoredImage], part_type: str) -> tuple[ScoredImage, ...]:
+    return tuple(image for image in scores if image.part_type == part_type)
+
+
+def _calibration(value: object, scores: tuple[ScoredImage, ...]) -> Calibration:
     both_rates = isinstance(value, dict) and value.get("objective") == "both-rates"
-    fields = Fields(value, what="calibration", keys=FIELDS + (BOTH_RATES_FIELDS if both_rates else ()))
+    types = isinstance(value, dict) and BY_PART_TYPE in value
+    keys = FIELDS + (BOTH_RATES_FIELDS if both_rates else ()) + ((BY_PART_TYPE,) if types else ())
+    fields = Fields(value, what="calibration", keys=keys)
     notes = fields.items("notes")
     if not all(isinstance(note, str) for note in notes):
         raise CalibrationError("calibration: notes must be a list of texts; restore the file from a copy")
@@ -299,7 +316,11 @@ def _calibration(value: object, validation: ValidationScores) -> Calibration:
         reinspect_above=fields.optional_number("reinspect_above") if both_rates else None,
         reinspected_undamaged=fields.integer("reinspected_undamaged") if both_rates else 0,
         reinspected_damaged=fields.integer("reinspected_damaged") if both_rates else 0,
-        validation=validation,
+        by_part_type={
+            name: _calibration(own, _of_type(scores, name))
+            for name, own in (fields.entries(BY_PART_TYPE) if types else {}).items()
+        },
+        validation=ValidationScores(*scores_by_label(scores)),
     )
 
 

@@ -81,9 +81,9 @@ class _Recorder:
     def calibration(self) -> Calibration | None:
         return self._detector.calibration
 
-    def predict(self, path: Path, /) -> Prediction:
+    def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
         try:
-            prediction = self._detector.predict(path)
+            prediction = self._detector.predict(path, part_type=part_type)
         except ImageError as error:
             self._write(path, Row(str(path), None, str(error)))
             raise

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from anomaly.cli.judging import listed_images, say_failures
+from anomaly.cli.judging import check_part_type, listed_images, say_failures
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -40,8 +40,9 @@ def run(arguments: Arguments) -> int:
     detector = load_detector(arguments.model, device=arguments.device)
     written: list[Path] = []
     with Reporter(quiet=arguments.quiet) as progress:
+        check_part_type(detector, arguments.part_type, progress)
         for done, ((path, error), output) in enumerate(zip(images, outputs, strict=True), start=1):
-            row = _draw(detector, path, output) if error is None else Row(path, None, str(error))
+            row = _draw(detector, path, output, arguments.part_type) if error is None else Row(path, None, str(error))
             if row.prediction is not None:
                 written.append(output)
             emit(_line(row, output, as_json=arguments.json))
@@ -60,10 +61,10 @@ def scale_end(detector: Detector) -> float:
     return 2 * calibration.threshold
 
 
-def _draw(detector: Detector, path: str, output: Path) -> Row:
+def _draw(detector: Detector, path: str, output: Path, part_type: str) -> Row:
     try:
         image = load_image(path, limits=detector.config.image)
-        prediction = dataclasses.replace(detector.predict(image), path=path)
+        prediction = dataclasses.replace(detector.predict(image, part_type=part_type), path=path)
     except ImageError as error:
         return Row(path, None, str(error))
     _make_folder(output.parent)

@@ -88,6 +88,7 @@ def _calibration(detector: Detector) -> dict[str, Any] | None:
         "reason": record.reason,
         "source": record.source,
         "threshold": calibration.threshold,
+        "part_type_thresholds": {name: own.threshold for name, own in calibration.by_part_type.items()},
         "objective": calibration.objective,
         "lines": calibration.lines(),
     }

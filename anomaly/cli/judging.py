@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomaly.cli.output import say
-from anomaly.errors import ImageError, ImageUnreadableError
+from anomaly.cli.progress import Reporter
+from anomaly.detector import Detector
+from anomaly.errors import DatasetError, ImageError, ImageUnreadableError
 from anomaly.imaging.decode import find_images
 from anomaly.imaging.names import printable_name
 
@@ -34,6 +36,37 @@ def listed_images(names: Sequence[str]) -> list[tuple[str, ImageError | None]]:
             nothing = f"expected images in the folder {printable_name(name)}, found none; check the name and suffixes"
             found.append((name, ImageUnreadableError(nothing, path=name)))
     return found
+
+
+def check_part_type(detector: Detector, part_type: str, progress: Reporter) -> None:
+    """Refuse a part type that training did not know, and say whose threshold counts where that is not plain.
+
+    Parameters
+    ----------
+    part_type : str
+        Empty: none was named.
+
+    Raises
+    ------
+    DatasetError
+    """
+    own = detector.calibration.by_part_type if detector.calibration else {}
+    known = {entry.part_type for entry in detector.provenance.splits} | set(own)
+    known |= {image.part_type for image in (detector.record.scores if detector.record else ())}
+    names = ", ".join(printable_name(name) for name in sorted(known - {""}))
+    if not part_type:
+        if own:
+            progress.remark(
+                f"the common threshold is used: part types {', '.join(map(printable_name, own))} have their own, "
+                "name one with --part-type"
+            )
+    elif part_type not in known:
+        raise DatasetError(
+            f"expected a part type that this trained model knows ({names or 'it knows none'}), got "
+            f"{printable_name(part_type)}: correct --part-type or leave it out"
+        )
+    elif part_type not in own:
+        progress.remark(f"part type {printable_name(part_type)} has no threshold of its own: the common one is used")
 
 
 def say_failures(failed: int, total: int) -> None:

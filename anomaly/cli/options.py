@@ -152,6 +152,13 @@ _DEVICE = Option(
 _QUIET = Option("--quiet", "no progress and no remarks on stderr; errors are still printed")
 _JSON = Option("--json", "print JSON, one object per line")
 _DATA = Option("--data", "folder of images", "DIR", named)
+_PART_TYPE = Option(
+    "--part-type",
+    "what parts the images show, by a name that training knew; takes the threshold of that type where it has one of "
+    "its own (default: not known, the common threshold)",
+    "NAME",
+    named,
+)
 _CSV = Option("--csv", "also write the rows to FILE; it appears when all are done, or not at all", "FILE", named)
 
 TRAIN = Verb(
@@ -184,6 +191,7 @@ PREDICT = Verb(
     "--predict",
     "say for every image whether it is damaged; folders are searched for images, subfolders included",
     (
+        _PART_TYPE,
         _CSV,
         Option(
             "--journal",
@@ -214,6 +222,7 @@ HEATMAP = Verb(
             named,
         ),
         Option("--open", "show the picture, or the folder when there are several"),
+        _PART_TYPE,
         _MODEL,
         _DEVICE,
         _JSON,

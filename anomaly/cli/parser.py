@@ -43,6 +43,7 @@ class Arguments:
     data: str | None = None
     config: str | None = None
     settings: tuple[tuple[str, object], ...] = ()
+    part_type: str = ""
     csv: Path | None = None
     journal: Path | None = None
     since: str | None = None

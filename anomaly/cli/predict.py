@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from anomaly.cli.judging import listed_images, say_failures
+from anomaly.cli.judging import check_part_type, listed_images, say_failures
 from anomaly.cli.output import CsvFile, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -39,9 +39,10 @@ def run(arguments: Arguments) -> int:
         if arguments.no_capture_check:
             detector = replace(detector, capture=None)
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
+        check_part_type(detector, arguments.part_type, progress)
         failed = flagged = 0
         for done, (path, error) in enumerate(images, start=1):
-            row = judge(detector, path, error)
+            row = judge(detector, path, error, part_type=arguments.part_type)
             if record is not None and row.prediction is not None:
                 record.append(row.prediction)
             emit(json_line(json_object(row)) if arguments.json else text_line(row))
@@ -56,11 +57,11 @@ def run(arguments: Arguments) -> int:
     return 3 if flagged and arguments.exit_code else 0
 
 
-def judge(detector: Detector, path: str, error: ImageError | None = None) -> Row:
+def judge(detector: Detector, path: str, error: ImageError | None = None, *, part_type: str = "") -> Row:
     """Predict one image; what is wrong with it becomes part of its row."""
     if error is None:
         try:
-            return Row(path, detector.predict(path))
+            return Row(path, detector.predict(path, part_type=part_type))
         except ImageError as unreadable:
             error = unreadable
     return Row(path, None, str(error))

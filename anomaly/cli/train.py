@@ -122,6 +122,7 @@ def _facts(detector: Detector, report: EvaluationReport | None, model: Path) -> 
         "selection": list(detector.provenance.selection),
         "splits": split_counts(detector),
         "threshold": calibration.threshold,
+        "part_type_thresholds": {name: own.threshold for name, own in calibration.by_part_type.items()},
         "objective": calibration.objective,
         "validation": {
             "undamaged": calibration.n_undamaged,

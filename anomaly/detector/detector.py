@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from anomaly.calibration import (
     Objective,
     ScoredImage,
     calibrate,
+    calibrate_by_type,
     merge_scores,
-    scores_by_label,
 )
 from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
 from anomaly.capture import CaptureReference, capture_sample
@@ -152,12 +153,14 @@ class Detector:
         """
         return self._judge(self._pixels(image))[1]
 
-    def predict(self, image: Path | str | UInt8Array) -> Prediction:
+    def predict(self, image: Path | str | UInt8Array, *, part_type: str = "") -> Prediction:
         """Score one image, label it if the detector is calibrated, and say where and why.
 
         Parameters
         ----------
         image : path, or ndarray of uint8, (H, W, 3)
+        part_type : str
+            Whose threshold counts, where it has one of its own; empty, or a type without: the common threshold.
 
         Raises
         ------
@@ -182,7 +185,7 @@ class Detector:
             capture=capture_sample(quality, grid_map, found.means, score),
         )
         if record is not None:
-            prediction = _judged(prediction, record)
+            prediction = _judged(prediction, record, part_type)
         prediction = self._checked(prediction)
         places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
         return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
@@ -261,10 +264,8 @@ class Detector:
         new = self.score_labelled(images, progress=progress)
         old = self.record.scores if self.record else ()
         merged = merge_scores(old, new)
-        undamaged, damaged = scores_by_label(merged.scores)
-        calibration = calibrate(
-            undamaged,
-            damaged,
+        choose = partial(
+            calibrate,
             objective=objective,
             target=target,
             confidence=confidence,
@@ -272,6 +273,7 @@ class Detector:
             max_miss_rate=max_miss_rate,
             max_false_alarm_rate=max_false_alarm_rate,
         )
+        calibration = calibrate_by_type(merged.scores, choose)
         calibration = replace(calibration, notes=(*calibration.notes, *merged.notes))
         source = _source(stored=len(old), new=len(new))
         return self._with_calibration(calibration, merged.scores, reason=reason, source=source)
@@ -357,9 +359,9 @@ class Detector:
         return NearestPatch(image.name, centre_x, centre_y, float(found.distance[tap][cells[tap]]))
 
 
-def _judged(prediction: Prediction, record: CalibrationRecord) -> Prediction:
+def _judged(prediction: Prediction, record: CalibrationRecord, part_type: str) -> Prediction:
     """Add what a calibration says of a score, and the regions above its threshold."""
-    calibration, score = record.calibration, prediction.score
+    calibration, score = record.calibration.for_part_type(part_type), prediction.score
     p, low, high = calibration.probability(score) or (None, None, None)
     judged = replace(
         prediction,

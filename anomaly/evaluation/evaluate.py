@@ -27,8 +27,8 @@ class EvaluatedDetector(Protocol):
         """The calibration that stands; None: not calibrated."""
         ...
 
-    def predict(self, path: Path, /) -> Prediction:
-        """Return the verdict on one image file."""
+    def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
+        """Return the verdict on one image file that shows parts of a type; empty: not known."""
         ...
 
 
@@ -73,7 +73,7 @@ def evaluate(
     masks: list[BoolArray | None] = []
     for done, image in enumerate(images, start=1):
         try:
-            prediction = detector.predict(image.path)
+            prediction = detector.predict(image.path, part_type=image.part_type)
             mask = None if image.mask is None else read_mask(image.mask)
             scored_image = _scored(image, prediction.score)
         except ImageError as error:

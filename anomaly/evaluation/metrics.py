@@ -95,7 +95,11 @@ class Confusion:
 
 
 def confusion(
-    scores: npt.ArrayLike, is_damaged: npt.ArrayLike, *, threshold: float, reinspect_above: float | None = None
+    scores: npt.ArrayLike,
+    is_damaged: npt.ArrayLike,
+    *,
+    threshold: npt.ArrayLike,
+    reinspect_above: npt.ArrayLike | None = None,
 ) -> Confusion:
     """Count verdicts.
 
@@ -104,9 +108,9 @@ def confusion(
     scores : array_like of float, (n,)
     is_damaged : array_like of bool, (n,)
         The truth.
-    threshold : float
-        Finite.
-    reinspect_above : float, optional
+    threshold : array_like of float, () or (n,)
+        Finite; one for all images, or one each.
+    reinspect_above : array_like of float, () or (n,), optional
         ``reinspect_above < score <= threshold`` is to be reinspected.
 
     Raises
@@ -114,11 +118,12 @@ def confusion(
     DatasetError
         The two do not fit together, a score is not finite, or the threshold is not.
     """
-    if not math.isfinite(threshold):
-        raise DatasetError(f"a threshold must be finite, got {threshold}; calibrate again")
+    upper = np.asarray(threshold, dtype=np.float64)
+    if not np.isfinite(upper).all():
+        raise DatasetError(f"a threshold must be finite, got {upper}; calibrate again")
     values, damaged = checked_pairs(scores, is_damaged)
-    flagged = values > threshold
-    passed = values <= (threshold if reinspect_above is None else reinspect_above)
+    flagged = values > upper
+    passed = values <= (upper if reinspect_above is None else np.asarray(reinspect_above, dtype=np.float64))
     return Confusion(
         n_undamaged=int(np.sum(~damaged)),
         n_damaged=int(np.sum(damaged)),

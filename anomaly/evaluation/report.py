@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,8 @@ class EvaluationReport:
     probabilities : Reliability or Undefined
         Are the probabilities of damage right.
     failed : tuple of FailedImage
+    part_type_thresholds : mapping of str to float
+        Of the part types that are judged by a threshold of their own.
     """
 
     overall: SliceReport
@@ -125,6 +127,7 @@ class EvaluationReport:
     pixels: PixelReport | Undefined
     probabilities: Reliability | Undefined
     failed: tuple[FailedImage, ...] = ()
+    part_type_thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report ready for JSON; what is undefined is ``{"undefined": reason}``."""
@@ -182,6 +185,9 @@ def evaluate_scores(
         confidence=confidence,
         pixels=Undefined("no masks were given"),
         probabilities=_probabilities(scored, calibration, confidence=confidence),
+        part_type_thresholds={
+            name: own.threshold for name, own in ({} if calibration is None else calibration.by_part_type).items()
+        },
     )
 
 
@@ -196,7 +202,7 @@ def _probabilities(
 ) -> Reliability | Undefined:
     if calibration is None:
         return Undefined("the detector is not calibrated")
-    found = [calibration.probability(image.score) for image in scored]
+    found = [calibration.for_part_type(image.part_type).probability(image.score) for image in scored]
     said = [triple[0] for triple in found if triple is not None]
     if len(said) < len(found):
         return Undefined("no damaged image was labelled when the detector was calibrated")
@@ -260,13 +266,15 @@ def _slice(
     miss_rate = false_alarm_rate = accuracy = Undefined("the detector is not calibrated")
     reinspected: Rate | Undefined | None = None
     if calibration is not None:
-        lower = calibration.reinspect_above
-        counts = confusion(scores, damaged, threshold=calibration.threshold, reinspect_above=lower)
+        judging = [calibration.for_part_type(image.part_type) for image in images]
+        low = [one.threshold if one.reinspect_above is None else one.reinspect_above for one in judging]
+        counts = confusion(scores, damaged, threshold=[one.threshold for one in judging], reinspect_above=low)
+        one_each = all(one.reinspect_above is None for one in (calibration, *calibration.by_part_type.values()))
         miss_rate = _rate(counts.misses, counts.n_damaged, kind="damaged", confidence=confidence)
         false_alarm_rate = _rate(counts.false_alarms, counts.n_undamaged, kind="undamaged", confidence=confidence)
-        kind = "labelled" if lower is None else "decided"
+        kind = "labelled" if one_each else "decided"
         accuracy = _rate(counts.correct, counts.decided, kind=kind, confidence=confidence)
-        if lower is not None:
+        if not one_each:
             reinspected = _rate(counts.reinspected, len(images), kind="labelled", confidence=confidence)
     return SliceReport(
         name=name,

@@ -27,7 +27,9 @@ def report_lines(report: EvaluationReport) -> list[str]:
     found.append(_pixels(report.pixels))
     found.append(f"intervals at {100 * report.confidence:g} % confidence")
     for part in report.by_part_type:
-        found.append(f"part type {part.name}: {_short(part)}, image AUROC {_text(part.auroc)}")
+        own = report.part_type_thresholds.get(part.name)
+        threshold = "" if own is None else f", threshold {own:.6g}"
+        found.append(f"part type {part.name}: {_short(part)}, image AUROC {_text(part.auroc)}{threshold}")
     found += [f"damage {part.name}: {_missed(part)}" for part in report.by_defect]
     found += _groups(report.by_group)
     return [*found, *(f"not scored: {image.name}: {image.error}" for image in report.failed)]

@@ -18,7 +18,7 @@ class Brightness:
 
     calibration = calibrate([10.0], [200.0])
 
-    def predict(self, path: Path, /) -> Prediction:
+    def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
         try:
             with Image.open(path) as picture:
                 pixels = np.asarray(picture, dtype=np.float32)
