@@ -9,12 +9,16 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # An image of the test split: training has not seen it.
 DEMO_IMAGE ?= data/parts/gears/damaged/gear_0070.jpg
 
-.PHONY: demo test check lint format docs clean
+.PHONY: demo report test check lint format docs clean
 
 demo: $(VENV)/.train
 	$(BIN)/python model.py --train
 	$(BIN)/python model.py --predict $(DEMO_IMAGE)
 	$(BIN)/python model.py --heatmap $(DEMO_IMAGE) --output heatmaps/demo.png
+
+report: $(VENV)/.train
+	$(BIN)/python model.py --train
+	$(BIN)/python model.py --report
 
 test: lint
 	$(BIN)/python -m pytest
@@ -36,7 +40,7 @@ docs: $(VENV)/.train
 	$(BIN)/python -m anomaly.cli.reference > docs/cli.md
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info trained heatmaps
+	rm -rf $(VENV) build dist *.egg-info trained heatmaps work report.pdf
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -25,6 +25,8 @@
     │   ├── TrainedModelCorruptError    wrong hash, missing file, unreadable manifest
     │   └── TrainedModelVersionError    written by a newer goodparts
     ├── JournalError                    the journal cannot be used; carries ``path``
+    ├── ReportError                     recorded evidence or the typesetting fails; carries ``path``
+    ├── ExperimentError                 a recorded experiment cannot be used; carries ``path``
     └── OutputError                     a result cannot be written; carries ``path``
 
 Each message is one line that says what was expected, what came and what to do next.
@@ -177,6 +179,22 @@ class TrainedModelVersionError(TrainedModelError):
 
 class JournalError(AnomalyError):
     """The journal cannot be opened, read or written."""
+
+    def __init__(self, message: str, *, path: Path | str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class ReportError(AnomalyError):
+    """Recorded evidence cannot be used, or the report cannot be typeset."""
+
+    def __init__(self, message: str, *, path: Path | str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class ExperimentError(AnomalyError):
+    """What was recorded of an experiment cannot be used, or there is none."""
 
     def __init__(self, message: str, *, path: Path | str) -> None:
         super().__init__(message)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from anomaly.cli.judging import check_part_type, listed_images, say_failures
+from anomaly.cli.options import DEFAULT_HEATMAPS
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -36,7 +37,7 @@ def run(arguments: Arguments) -> int:
         0, or 1 if an image could not be judged.
     """
     images = listed_images(arguments.images)
-    outputs = _outputs([path for path, _ in images], arguments.images, arguments.output)
+    outputs = _outputs([path for path, _ in images], arguments.images, arguments.output or Path(DEFAULT_HEATMAPS))
     detector = load_detector(arguments.model, device=arguments.device)
     written: list[Path] = []
     with Reporter(quiet=arguments.quiet) as progress:

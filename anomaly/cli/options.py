@@ -14,6 +14,8 @@ OBJECTIVES = ("accuracy", "both-rates", "cost", "false-alarm-target", "max-false
 
 DEFAULT_MODEL = "trained"
 DEFAULT_HEATMAPS = "heatmaps"
+DEFAULT_REPORT = "report.pdf"
+DEFAULT_WORK = "work"
 
 
 @dataclass(frozen=True)
@@ -308,13 +310,31 @@ MONITOR = Verb(
         _JSON,
     ),
 )
+_WORK = Option("--work", f"folder of recorded results and experiments (default: {DEFAULT_WORK})", "DIR", named)
+REPORT = Verb(
+    "--report",
+    "write a PDF for people who decide: how often the trained model errs, why, and what to do; from recorded results",
+    (
+        Option("--output", f"PDF to write (default: {DEFAULT_REPORT})", "FILE", named),
+        replace(
+            _DATA,
+            help="the photographs that it was trained on, judged anew (default: the recorded result; where there is "
+            "none, the folder on record)",
+        ),
+        _WORK,
+        _MODEL,
+        _DEVICE,
+        _JSON,
+        _QUIET,
+    ),
+)
 INFO = Verb(
     "--info",
     "say what a trained model is, was trained on and promises",
     (_MODEL, _JSON),
 )
 
-VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, MONITOR, INFO)
+VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, REPORT, MONITOR, INFO)
 
 EXIT_STATUSES = (
     (0, "done"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomaly.cli.aim import Aim, UsageError, read_aim
 from anomaly.cli.help_text import help_text
-from anomaly.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, VERBS, Option, Verb, named
+from anomaly.cli.options import DEFAULT_MODEL, DEFAULT_WORK, VERBS, Option, Verb, named
 
 if TYPE_CHECKING:
     from anomaly.embedding.runtime import Device
@@ -51,7 +51,8 @@ class Arguments:
     chart: Path | None = None
     no_capture_check: bool = False
     exit_code: bool = False
-    output: Path = Path(DEFAULT_HEATMAPS)
+    output: Path | None = None
+    work: Path = Path(DEFAULT_WORK)
     open: bool = False
     aim: Aim | None = None
     reason: str | None = None
@@ -98,7 +99,7 @@ def _arguments(verb: Verb, images: tuple[str, ...], found: dict[str, Any]) -> Ar
     for name, setting in (("seed", "seed"), ("backbone", "embedding.backbone"), ("weights", "embedding.weights")):
         if name in found:
             settings.append((setting, found.pop(name)))
-    for name in ("model", "csv", "journal", "chart", "output", "confusion"):
+    for name in ("model", "csv", "journal", "chart", "output", "confusion", "work"):
         if name in found:
             found[name] = Path(found[name])
     return Arguments(verb=verb.name, images=images, aim=aim, settings=tuple(settings), **found)

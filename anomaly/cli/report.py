@@ -1,0 +1,121 @@
+"""``--report``: a PDF about a trained model, from what was recorded."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anomaly
+from anomaly.cli.options import DEFAULT_REPORT
+from anomaly.cli.output import emit
+from anomaly.cli.parser import Arguments
+from anomaly.cli.progress import Reporter
+from anomaly.cli.rows import json_line
+from anomaly.detector import Detector, load_detector, training_fingerprint
+from anomaly.detector.folder import check_parent, replaced_folder
+from anomaly.errors import OutputError, ReportError, RuntimeUnavailableError
+from anomaly.imaging.names import printable_name
+from anomaly.report import (
+    TestResults,
+    choose_examples,
+    compose,
+    draw_examples,
+    examine,
+    find_photographs,
+    gather,
+    read_results,
+    results_folder,
+    typeset,
+    write_results,
+)
+
+_NEEDED = ("typst", "matplotlib", "scipy", "anomalib")
+
+
+def run(arguments: Arguments) -> int:
+    """Judge the test split if nobody has yet, and write the report.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    output = arguments.output or Path(DEFAULT_REPORT)
+    _check_before(output)
+    detector = load_detector(arguments.model, device=arguments.device)
+    with Reporter(quiet=arguments.quiet) as progress:
+        data = _photographs(detector, arguments.data)
+        results, record = _results(detector, arguments, data, progress)
+        evidence = gather(detector, arguments.model, results=results, data=data)
+        moment = datetime.now(UTC)
+        document, pictures = compose(evidence, moment=moment, examples=_examples(results, record))
+        pages = typeset(document, pictures, output=output, moment=moment)
+    if arguments.json:
+        emit(json_line({"report": str(output), "pages": pages, "results": str(record / "results.json")}))
+    else:
+        emit(f"{printable_name(output)}: {pages} pages on trained model {evidence.fingerprint}")
+    return 0
+
+
+def _check_before(output: Path) -> None:
+    """Refuse, before long work, what could not be done after it."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RuntimeUnavailableError(
+            f"a report needs {', '.join(missing)}, not installed here: pip install 'goodparts[train]'"
+        )
+    if output.suffix.lower() != ".pdf" or output.is_dir() or not output.absolute().parent.is_dir():
+        raise OutputError(
+            f"expected the name of a PDF file in a folder that is there for --output, got {printable_name(output)}: "
+            "name one that ends in .pdf",
+            path=output,
+        )
+    check_parent(output)
+
+
+def _photographs(detector: Detector, given: str | None) -> Path | None:
+    """Return the folder of photographs; None where nobody named one and the recorded one is not here."""
+    if given is not None:
+        return Path(given)
+    recorded = detector.provenance.data
+    if not recorded:
+        return None
+    bundled = Path(anomaly.__file__).parents[1] / recorded
+    return next((folder for folder in (Path(recorded), bundled) if folder.is_dir()), None)
+
+
+def _results(
+    detector: Detector, arguments: Arguments, data: Path | None, progress: Reporter
+) -> tuple[TestResults | None, Path]:
+    """Return what is recorded for this training and calibration, recording it first where it is missing."""
+    training = training_fingerprint(arguments.model)
+    record = results_folder(
+        arguments.work, training=training, calibration=detector.record.version if detector.record else 0
+    )
+    results = None if arguments.data is not None else read_results(record)
+    if results is not None or data is None or not detector.provenance.splits:
+        if results is None:
+            progress.remark("the photographs that it was trained on are not here: the report says what is missing")
+        return results, record
+    photographs = find_photographs(data, detector.provenance.splits, progress=progress)
+    name = arguments.data if arguments.data is not None else detector.provenance.data
+    results, judged = examine(detector, photographs, training=training, data=name, progress=progress)
+    with replaced_folder(record) as folder:
+        examples = draw_examples(detector, choose_examples(results.images), judged, folder)
+        results = results.with_examples(examples)
+        write_results(results, folder)
+    return results, record
+
+
+def _examples(results: TestResults | None, record: Path) -> Mapping[str, bytes]:
+    if results is None:
+        return {}
+    try:
+        return {example.file: (record / Path(example.file).name).read_bytes() for example in results.examples}
+    except OSError as error:
+        raise ReportError(
+            f"expected the pictures that {record} names ({error.strerror}): delete that folder, --report makes it anew",
+            path=record,
+        ) from error

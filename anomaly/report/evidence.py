@@ -1,0 +1,150 @@
+"""All that is known of a trained model, from what was recorded: nothing in a report comes from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anomaly.calibration import Calibration, CalibrationRecord, ScoredImage
+from anomaly.capture.reference import COLUMNS
+from anomaly.config import Config
+from anomaly.detector import Detector, fingerprint, read_manifest, training_fingerprint
+from anomaly.detector.detector import Provenance
+from anomaly.embedding.registry import backbone
+from anomaly.evaluation import EvaluationReport, evaluate_scores
+from anomaly.report.results import TestResults
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a report rests on.
+
+    Attributes
+    ----------
+    model : str
+        Folder of the trained model, as the caller named it.
+    fingerprint, training : str
+        Of the whole trained model, and of its training alone.
+    config : Config
+    provenance : Provenance
+    backbone : mapping
+        Name, origin, sha256 and licence.
+    libraries : mapping of str to str
+        Versions.
+    taps : tuple of (str, int)
+        Name and stride, in network pixels.
+    bank_images : int
+    bank_rows : int
+        Of all taps.
+    photo_sizes : tuple of (int, int)
+        Width and height of every bank image.
+    ordinary : mapping of str to (float, float)
+        Limits of ordinary pictures for brightness and sharpness; empty: pictures are not checked.
+    record : CalibrationRecord or None
+    calibrations : int
+        How many were made.
+    results : TestResults or None
+    test : EvaluationReport or None
+        Rates on the test split; None: there is no result, or no test image.
+    data_licence : str
+        First line of the data's licence file; empty: none was found.
+    """
+
+    model: str
+    fingerprint: str
+    training: str
+    config: Config
+    provenance: Provenance
+    backbone: Mapping[str, str]
+    libraries: Mapping[str, str]
+    taps: tuple[tuple[str, int], ...]
+    bank_images: int
+    bank_rows: int
+    photo_sizes: tuple[tuple[int, int], ...]
+    ordinary: Mapping[str, tuple[float, float]]
+    record: CalibrationRecord | None
+    calibrations: int
+    results: TestResults | None
+    test: EvaluationReport | None
+    data_licence: str = ""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that stands."""
+        return self.record.calibration if self.record else None
+
+    @property
+    def validation(self) -> tuple[ScoredImage, ...]:
+        """The scores that the threshold was chosen on."""
+        return self.record.scores if self.record else ()
+
+    def option(self) -> str:
+        """Return what a command needs to find this trained model: ``" --model DIR"``, or nothing for the default."""
+        return "" if self.model == "trained" else f" --model {self.model}"
+
+
+def gather(detector: Detector, folder: Path, *, results: TestResults | None, data: Path | None) -> Evidence:
+    """Bring together what a trained model and its record say.
+
+    Parameters
+    ----------
+    detector : Detector
+    folder : Path
+        Of the trained model.
+    results : TestResults or None
+        Recorded for this training and calibration.
+    data : Path or None
+        Folder of photographs, for its licence only.
+    """
+    manifest = read_manifest(folder)
+    entry = backbone(detector.config.embedding.backbone)
+    test = None
+    if results is not None and results.images:
+        test = evaluate_scores([image.scored() for image in results.images], detector.calibration)
+    return Evidence(
+        model=str(folder),
+        fingerprint=fingerprint(folder),
+        training=training_fingerprint(folder),
+        config=detector.config,
+        provenance=detector.provenance,
+        backbone=manifest["backbone"],
+        libraries=manifest["libraries"],
+        taps=tuple((tap.name, tap.stride) for tap in entry.select_taps(detector.config.embedding.taps)),
+        bank_images=len(detector.bank_images),
+        bank_rows=sum(len(bank) for bank in detector.banks),
+        photo_sizes=tuple((image.width, image.height) for image in detector.bank_images),
+        ordinary=_ordinary(detector),
+        record=detector.record,
+        calibrations=len(detector.history.records) if detector.history else 0,
+        results=results,
+        test=test,
+        data_licence="" if data is None else _licence(data),
+    )
+
+
+def _ordinary(detector: Detector) -> dict[str, tuple[float, float]]:
+    reference = detector.capture
+    if reference is None:
+        return {}
+    found: dict[str, tuple[float, float]] = {}
+    for name in ("brightness", "log_sharpness"):
+        column = COLUMNS.index(name)
+        reach = float(reference.limit[column] * reference.scale[column])
+        ends = float(reference.centre[column]) - reach, float(reference.centre[column]) + reach
+        low, high = (float(np.exp(end)) for end in ends) if name.startswith("log_") else (max(0.0, ends[0]), ends[1])
+        found[name.removeprefix("log_")] = (low, high)
+    return found
+
+
+def _licence(data: Path) -> str:
+    """First line with words of a licence file, or nothing."""
+    for name in ("LICENSE", "LICENSE.txt", "LICENCE", "license.txt"):
+        try:
+            text = (data / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        return next((line.strip(" #") for line in text.splitlines() if line.strip()), "")
+    return ""

@@ -1,0 +1,172 @@
+"""The measurements that advice follows from, drawn out of the evidence; rules see nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from anomaly.calibration import Calibration, ScoredImage
+from anomaly.evaluation import EvaluationReport, Interval, Undefined
+from anomaly.report.evidence import Evidence
+from anomaly.report.results import CaptureRow, JudgedImage
+from anomaly.types import DAMAGED, UNDAMAGED
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Measurements; what is not known is None or empty.
+
+    Attributes
+    ----------
+    test : tuple of JudgedImage
+    validation : tuple of ScoredImage
+    calibration : Calibration or None
+    auroc : Interval or None
+        On the test split.
+    photo_side, network_side : float
+        Square root of the area of a typical photograph, and of what the network sees of it; pixels.
+    patch : int
+        Network pixels between two patches of the finest tap.
+    bank_images : int
+    capture : tuple of CaptureRow
+    ordinary : mapping of str to (float, float)
+    part_types : tuple of str
+        Of the memory bank.
+    grouped : bool
+        Whether the data name groups (sessions).
+    experiment : bool
+        Whether an experiment was recorded.
+    model : str
+        What a command needs to name the trained model: ``" --model DIR"``, or nothing.
+    data : str
+        Folder that it was trained on.
+    """
+
+    test: tuple[JudgedImage, ...] = ()
+    validation: tuple[ScoredImage, ...] = ()
+    calibration: Calibration | None = None
+    auroc: Interval | None = None
+    photo_side: float = 0.0
+    network_side: float = 0.0
+    patch: int = 0
+    bank_images: int = 0
+    capture: tuple[CaptureRow, ...] = ()
+    ordinary: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    part_types: tuple[str, ...] = ()
+    grouped: bool = False
+    experiment: bool = False
+    model: str = ""
+    data: str = "DIR"
+
+    @property
+    def damaged(self) -> tuple[JudgedImage, ...]:
+        """Damaged test photographs."""
+        return tuple(image for image in self.test if image.label == DAMAGED)
+
+    @property
+    def undamaged(self) -> tuple[JudgedImage, ...]:
+        """Undamaged test photographs."""
+        return tuple(image for image in self.test if image.label == UNDAMAGED)
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the photograph that one network pixel stands for; 1 where the photograph is not reduced."""
+        return self.photo_side / self.network_side if self.network_side and self.photo_side else 1.0
+
+    def scores(self, label: str) -> list[float]:
+        """Return the validation scores of one label."""
+        return [image.score for image in self.validation if image.label == label]
+
+
+def measure(evidence: Evidence) -> Facts:
+    """Draw the measurements out of the evidence."""
+    results = evidence.results
+    bank = [entry for entry in evidence.provenance.splits if entry.split == "bank"]
+    sides = [math.sqrt(width * height) for width, height in evidence.photo_sizes]
+    return Facts(
+        test=results.images if results else (),
+        validation=evidence.validation,
+        calibration=evidence.calibration,
+        auroc=_auroc(evidence.test),
+        photo_side=median(sides) if sides else 0.0,
+        network_side=float(evidence.config.geometry.size),
+        patch=min((stride for _, stride in evidence.taps), default=0),
+        bank_images=evidence.bank_images,
+        capture=results.capture if results else (),
+        ordinary=evidence.ordinary,
+        part_types=tuple(sorted({entry.part_type for entry in bank} - {""})),
+        grouped=any(entry.group for entry in evidence.provenance.splits),
+        model=evidence.option(),
+        data=evidence.provenance.data or "DIR",
+    )
+
+
+def missed(image: JudgedImage) -> bool:
+    """Whether a damaged photograph was called undamaged."""
+    return image.label == DAMAGED and image.verdict == UNDAMAGED
+
+
+def false_alarm(image: JudgedImage) -> bool:
+    """Whether an undamaged photograph was called damaged."""
+    return image.label == UNDAMAGED and image.verdict == DAMAGED
+
+
+def more_often(a: tuple[int, int], b: tuple[int, int]) -> float:
+    """Return how easily chance makes ``a`` (count, n) happen at least this much more often than ``b``.
+
+    Fisher's exact test, one-sided; 1 where either has no case.
+
+    Returns
+    -------
+    float
+        p-value in [0, 1].
+    """
+    if not a[1] or not b[1]:
+        return 1.0
+    from scipy.stats import fisher_exact
+
+    table = [[a[0], a[1] - a[0]], [b[0], b[1] - b[0]]]
+    return float(fisher_exact(table, alternative="greater").pvalue)
+
+
+def kinds(images: Sequence[JudgedImage]) -> dict[str, list[JudgedImage]]:
+    """Damaged photographs by kind of damage; one with several kinds stands under each."""
+    found: dict[str, list[JudgedImage]] = {}
+    for image in images:
+        for name in sorted(set(image.defect.split("+")) - {""}):
+            found.setdefault(name, []).append(image)
+    return dict(sorted(found.items()))
+
+
+def by_session(rows: Sequence[CaptureRow], measure: str) -> dict[str, float]:
+    """Return the median of a capture measure in each session, of the part type in which sessions differ most.
+
+    Only undamaged photographs count, and sessions with at least three of them. Part types are compared each for
+    itself: springs need not be as sharp as gears.
+
+    Returns
+    -------
+    dict of str to float
+        Empty where no part type has a session.
+    """
+    values: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if row.group and row.label == UNDAMAGED:
+            values.setdefault(row.part_type, {}).setdefault(row.group, []).append(float(getattr(row, measure)))
+    medians = [
+        {name: median(found) for name, found in sorted(sessions.items()) if len(found) >= 3}
+        for _, sessions in sorted(values.items())
+    ]
+    return max(medians, key=lambda sessions: spread(list(sessions.values())), default={})
+
+
+def spread(values: Sequence[float]) -> float:
+    """Largest less smallest, as a share of the median; 0 for fewer than two values or a median of 0."""
+    middle = median(values) if values else 0.0
+    return (max(values) - min(values)) / middle if len(values) > 1 and middle > 0 else 0.0
+
+
+def _auroc(report: EvaluationReport | None) -> Interval | None:
+    return None if report is None or isinstance(report.overall.auroc, Undefined) else report.overall.auroc

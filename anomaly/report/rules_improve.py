@@ -1,0 +1,252 @@
+"""Rules of section 5: how to make fewer mistakes."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from anomaly.calibration import calibrate, images_needed
+from anomaly.errors import CalibrationError
+from anomaly.report.advice import Advice, Rule
+from anomaly.report.facts import Facts, false_alarm, kinds, missed, more_often
+from anomaly.report.wording import ends, kind, percent, plural, whole
+from anomaly.types import DAMAGED, UNDAMAGED
+
+CHANCE = 0.05
+"""A difference that chance makes more often than this is not reported as one."""
+WEAK_AUROC = 0.95
+"""Below it no threshold is a good one; the upper end of its range counts."""
+PATCHES = 3
+"""Patches across that a damage should cover to stand out."""
+COST = 10.0
+"""Price of a miss, in false alarms, of the alternative that is looked at."""
+_MANY_LARGER = 1.15
+
+
+def no_test(facts: Facts) -> Advice | None:
+    """Apply when no test photograph was judged, so nothing is known about errors."""
+    if facts.test:
+        return None
+    return Advice(
+        "no-test",
+        1,
+        "No photograph of a test split was judged, so nothing is known about how often the program errs.",
+        "Judge photographs that it has not learnt from, or train on a folder that holds enough of them for a test.",
+        f"python model.py --evaluate --data labelled/{facts.model}",
+        "judge labelled photographs that it has never seen",
+    )
+
+
+def no_damaged(facts: Facts) -> Advice | None:
+    """Apply when no damaged photograph was labelled."""
+    if facts.damaged or any(image.label == DAMAGED for image in facts.validation):
+        return None
+    return Advice(
+        "no-damaged",
+        1,
+        "Not one damaged batch was photographed and labelled. How many damaged ones would be missed is unknown.",
+        "Photograph damaged batches in the same way as the undamaged ones and label them; ten change the picture, "
+        f"{images_needed(0.05, confidence=0.95)} allow a promise of at most 5 % misses.",
+        f"python model.py --recalibrate --data newly_labelled/{facts.model}",
+        "photograph and label damaged batches",
+    )
+
+
+def weak_ranking(facts: Facts) -> Advice | None:
+    """Apply when the scores of damaged and undamaged photographs overlap so much that no threshold helps."""
+    if facts.auroc is None or facts.auroc.high >= WEAK_AUROC:
+        return None
+    enlarge = facts.scale > _MANY_LARGER
+    return Advice(
+        "weak-ranking",
+        1,
+        f"Of a damaged and an undamaged test batch picked at random, the damaged one gets the higher score in "
+        f"{percent(facts.auroc.value)} of the cases ({ends(facts.auroc)}; 50 % would be chance). Moving the threshold "
+        "only trades misses for false alarms.",
+        "Let the program see more: "
+        + (
+            f"it looks at the photograph reduced to {whole(1 / facts.scale)} of its width, so raise the resolution; "
+            if enlarge
+            else "it sees the photographs at their full resolution already, so photograph the parts larger; "
+        )
+        + "then compare settings and backbones in an experiment.",
+        f"python model.py --experiment{_data(facts)}",
+        "raise what the program can see (resolution, lens), then compare settings",
+    )
+
+
+def small_damage(facts: Facts) -> Advice | None:
+    """Apply when misses concentrate in small damage."""
+    sized = [(image.damaged_px, image) for image in facts.damaged if image.damaged_px]
+    if len(sized) < 8:
+        return None
+    middle = median(area for area, _ in sized)
+    small = [image for area, image in sized if area < middle]
+    large = [image for area, image in sized if area >= middle]
+    a, b = (sum(map(missed, small)), len(small)), (sum(map(missed, large)), len(large))
+    if more_often(a, b) > CHANCE:
+        return None
+    side = middle**0.5
+    patch = facts.patch * facts.scale
+    return Advice(
+        "small-damage",
+        2,
+        f"Misses concentrate in small damage: {a[0]} of {a[1]} missed where the largest damaged area is below "
+        f"{side:.0f} x {side:.0f} pixels of the photograph, {b[0]} of {b[1]} above. One patch of the network covers "
+        f"{patch:.0f} x {patch:.0f} pixels.",
+        f"Raise the resolution, so that the smallest damage that matters covers {PATCHES} patches "
+        f"({PATCHES * patch:.0f} pixels now) across: first in the program as far as the photograph allows, then with a "
+        "longer lens, a shorter distance or more camera pixels.",
+        f"python model.py --train{_data(facts)} --set geometry.size={_larger(facts)}" if facts.scale > 1.05 else "",
+        "raise the resolution: small damage is what is missed",
+    )
+
+
+def missed_kinds(facts: Facts) -> Advice | None:
+    """Apply when some kinds of damage are missed more often than the others."""
+    groups = kinds(facts.damaged)
+    total = sum(map(missed, facts.damaged)), len(facts.damaged)
+    worse = []
+    for name, images in groups.items():
+        own = sum(map(missed, images)), len(images)
+        others = total[0] - own[0], total[1] - own[1]
+        if own[1] >= 3 and own[0] * 2 > own[1] and more_often(own, others) <= CHANCE:
+            worse.append((name, own, others))
+    if not worse:
+        return None
+    told = "; ".join(
+        f"{kind(name)}: {own[0]} of {own[1]} missed (all other damaged batches: {others[0]} of {others[1]})"
+        for name, own, others in worse
+    )
+    return Advice(
+        "missed-kinds",
+        3,
+        f"Some kinds of damage are missed more often than the others: {told}.",
+        "Look at these photographs at full size. If a person cannot see the damage on them either, change camera, "
+        "lens or lighting; if a person can, raise the resolution.",
+        f"python model.py --evaluate{_data(facts, always=True)} --split test --confusion compared.png{facts.model}",
+        f"look at the missed kinds: {', '.join(kind(name) for name, *_ in worse[:3])}",
+    )
+
+
+def worse_part_type(facts: Facts) -> Advice | None:
+    """Apply when one part type has more errors than the others."""
+    types = sorted({image.part_type for image in facts.test} - {""})
+    if len(types) < 2:
+        return None
+    total = sum(missed(image) or false_alarm(image) for image in facts.test), len(facts.test)
+    for name in types:
+        images = [image for image in facts.test if image.part_type == name]
+        own = sum(missed(image) or false_alarm(image) for image in images), len(images)
+        others = total[0] - own[0], total[1] - own[1]
+        if more_often(own, others) <= CHANCE:
+            return Advice(
+                "worse-part-type",
+                4,
+                f"{name}: {own[0]} of {own[1]} test batches judged wrongly, against {others[0]} of {others[1]} of the "
+                "other part types.",
+                "Train a model for each part type, so that each gets its own memory, settings and threshold.",
+                f"python model.py --train --data {name}/ --model trained_{name}",
+                f"train a model of its own for {name}",
+            )
+    return None
+
+
+def other_threshold(facts: Facts) -> Advice | None:
+    """Apply when a threshold for costly misses would miss fewer on the validation photographs."""
+    current = facts.calibration
+    good, bad = facts.scores(UNDAMAGED), facts.scores(DAMAGED)
+    if current is None or not bad or not good or current.objective != "accuracy":
+        return None
+    try:
+        other = calibrate(good, bad, objective="cost", miss_cost=COST)
+    except CalibrationError:
+        return None
+    if other.misses >= current.misses or other.false_alarms * 2 > len(good):
+        return None
+    return Advice(
+        "other-threshold",
+        2,
+        f"The threshold makes the fewest errors of both kinds together; on the validation photographs that is "
+        f"{current.misses} of {len(bad)} damaged missed and {current.false_alarms} of {len(good)} undamaged flagged. "
+        f"Where a miss costs {COST:g} false alarms, the best threshold has {other.misses} missed and "
+        f"{other.false_alarms} flagged.",
+        "Decide what a miss costs against a second look at a good batch, and set the threshold for that price; nothing "
+        "has to be trained again.",
+        f"python model.py --recalibrate --miss-cost {COST:g}{facts.model}",
+        "decide what a miss costs, and set the threshold for it",
+    )
+
+
+def optimistic_validation(facts: Facts) -> Advice | None:
+    """Apply when the threshold does worse on the test photographs than on those it was chosen on."""
+    current = facts.calibration
+    if current is None or not facts.test:
+        return None
+    wrong = sum(missed(image) or false_alarm(image) for image in facts.test), len(facts.test)
+    before = current.misses + current.false_alarms, current.n_damaged + current.n_undamaged
+    if more_often(wrong, before) > CHANCE:
+        return None
+    return Advice(
+        "optimistic-validation",
+        3,
+        f"{wrong[0]} of {wrong[1]} test batches were judged wrongly, against {before[0]} of {before[1]} on the "
+        "validation photographs that chose the threshold.",
+        "The validation photographs do not stand for the others. Label photographs from more days and sessions and add "
+        "them.",
+        f"python model.py --recalibrate --data newly_labelled/{facts.model}",
+        "label photographs of more sessions for the threshold",
+    )
+
+
+def few_damaged(facts: Facts) -> Advice | None:
+    """Apply when too few damaged photographs are labelled for a promise."""
+    n = len(facts.scores(DAMAGED))
+    needed = images_needed(0.05, confidence=0.95)
+    if not 0 < n < needed:
+        return None
+    return Advice(
+        "few-damaged",
+        5,
+        f"The threshold rests on {plural(n, 'damaged photograph')}. A promise of at most 5 % misses, kept with 95 % "
+        f"confidence, needs at least {needed}, none of them missed.",
+        f"Photograph and label at least {needed - n} more damaged batches, as they come, not only clear cases.",
+        f"python model.py --recalibrate --data newly_labelled/ --max-miss-rate 0.05{facts.model}",
+        f"label {needed - n} more damaged batches",
+    )
+
+
+def no_experiment(facts: Facts) -> Advice | None:
+    """Apply when no experiment was recorded."""
+    if facts.experiment:
+        return None
+    return Advice(
+        "no-experiment",
+        6,
+        "The settings were chosen by the quick comparison that is part of training; no experiment is on record.",
+        "Let an experiment compare more settings over repeated splits; it may be interrupted and goes on.",
+        f"python model.py --experiment{_data(facts)}",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    no_test,
+    no_damaged,
+    weak_ranking,
+    small_damage,
+    other_threshold,
+    missed_kinds,
+    optimistic_validation,
+    worse_part_type,
+    few_damaged,
+    no_experiment,
+)
+
+
+def _data(facts: Facts, *, always: bool = False) -> str:
+    """Return the option that names the photographs; the bundled ones are found without."""
+    return "" if facts.data == "data/parts" and not always else f" --data {facts.data}"
+
+
+def _larger(facts: Facts) -> int:
+    """Return the next larger network size, at most that of the photograph, a multiple of 32."""
+    return max(64, int(min(facts.photo_side, 1.5 * facts.network_side)) // 32 * 32)

@@ -1,0 +1,201 @@
+"""Rules of section 6: how to keep it from degrading."""
+
+from __future__ import annotations
+
+import math
+from statistics import mean
+
+from anomaly.calibration import images_needed
+from anomaly.evaluation import Rate, rate_interval
+from anomaly.report.advice import Advice, Rule
+from anomaly.report.facts import Facts, false_alarm, missed
+from anomaly.report.wording import listing, percent, plural, whole
+from anomaly.types import DAMAGED, UNDAMAGED
+
+WATCHED = 100
+"""Undamaged batches after which the flagged ones are counted."""
+FEWEST = 30
+"""Undamaged test photographs from which a limit on flagged ones is named."""
+SURPRISE = 0.001
+"""Chance that so many are flagged while nothing has changed."""
+SESSION_SHARE = 0.3
+"""Share of the variance of undamaged scores between sessions, from which sessions matter."""
+AUDIT = 0.1
+"""Miss rate that a yearly audit should be able to exclude."""
+
+
+def watch_drift(facts: Facts) -> Advice | None:
+    """Say how to watch pictures with the journal, and the limits of this model."""
+    if not facts.ordinary:
+        return Advice(
+            "watch-drift",
+            1,
+            "This model was trained without limits for ordinary pictures, so a picture that is dark or out of focus is "
+            "judged like any other.",
+            "Train with at least a few dozen undamaged photographs, which sets such limits.",
+            "python model.py --train",
+        )
+    light, sharp = facts.ordinary["brightness"], facts.ordinary["sharpness"]
+    return Advice(
+        "watch-drift",
+        1,
+        f"Ordinary pictures of this model have a mean brightness from {light[0]:.2f} to {light[1]:.2f} (0 black, 1 "
+        f"white) and a sharpness from {sharp[0]:.2g} to {sharp[1]:.2g}. Outside, the program warns; far outside "
+        "it does not judge.",
+        "Keep a journal of all verdicts and let the monitor read it every day; it names the likely cause of a change "
+        "(light, focus, part, tray), with at most one false alarm in 10,000 pictures on average.",
+        "python model.py --monitor --journal judged.sqlite --chart drift.png" + facts.model,
+    )
+
+
+def alarm_limit(facts: Facts) -> Advice | None:
+    """Say how many flagged batches among good ones mean that something changed."""
+    found = false_alarm_rate(facts)
+    if found is None:
+        return None
+    if found.n < FEWEST:
+        return Advice(
+            "alarm-limit",
+            2,
+            f"Only {plural(found.n, 'undamaged batch', 'undamaged batches')} tested the threshold, {found.count} of "
+            "them flagged: too few to say how many false alarms are normal.",
+            f"Test at least {FEWEST} undamaged batches; this section then names the number of flagged good batches "
+            "that is no accident any more.",
+            f"python model.py --evaluate --data labelled/{facts.model}",
+        )
+    limit = surprising_count(found.high, n=WATCHED)
+    return Advice(
+        "alarm-limit",
+        2,
+        f"{found.count} of {found.n} undamaged batches that chose or tested the threshold were flagged "
+        f"({percent(found.value)}; up to {percent(found.high)} is compatible with that).",
+        f"When a person finds nothing wrong with more than {limit} of {WATCHED} batches in a row that should be good, "
+        "yet the program flags them, something has changed: run the monitor, mend the cause, and only then "
+        "recalibrate.",
+    )
+
+
+def session_sensitive(facts: Facts) -> Advice | None:
+    """Apply when scores of undamaged photographs depend on the session."""
+    share = session_share(facts)
+    if share is None or share < SESSION_SHARE:
+        return None
+    return Advice(
+        "session-sensitive",
+        3,
+        f"{whole(share)} of the variation among the scores of undamaged photographs lies between sessions, not within "
+        "them: a new session can shift all scores.",
+        "After every change of lamps, camera, tray or supplier, photograph and label twenty undamaged and some damaged "
+        "batches and recalibrate.",
+        f"python model.py --recalibrate --data newly_labelled/{facts.model}",
+    )
+
+
+def recalibrate(facts: Facts) -> Advice | None:
+    """Say when to recalibrate, and what for."""
+    bad = len(facts.scores(DAMAGED))
+    good = len(facts.scores(UNDAMAGED))
+    needed = images_needed(0.05, confidence=0.95)
+    more = (
+        f"{needed - bad} more damaged ones make a promise of at most 5 % misses possible."
+        if bad < needed
+        else "they are enough for a promise of at most 5 % misses, if the scores allow it."
+    )
+    return Advice(
+        "recalibrate",
+        4,
+        f"The threshold rests on {good} undamaged and {bad} damaged validation photographs; {more}",
+        "Keep what inspectors find: label the batches that were sent to a person, and some that passed, and "
+        "recalibrate once a month or after 20 new labels. This needs no training, and can be taken back.",
+        f"python model.py --recalibrate --data newly_labelled/{facts.model}",
+    )
+
+
+def audit(facts: Facts) -> Advice | None:
+    """Say how many damaged batches an audit takes."""
+    needed = images_needed(AUDIT, confidence=0.95)
+    lost = sum(map(missed, facts.damaged))
+    told = (
+        f"{lost} of {len(facts.damaged)} damaged test batches passed as undamaged; in production nobody sees these."
+        if facts.damaged
+        else "How many damaged batches pass as undamaged was never measured; in production nobody sees these."
+    )
+    return Advice(
+        "audit",
+        5,
+        told,
+        f"Send some known damaged batches through the line without notice. {needed} of them, all found, say with 95 % "
+        f"confidence that fewer than {whole(AUDIT)} of the damaged are missed.",
+    )
+
+
+def retrain(facts: Facts) -> Advice | None:
+    """Say when to train anew."""
+    parts = f"of {listing(facts.part_types)}" if facts.part_types else "of one kind of part"
+    return Advice(
+        "retrain",
+        6,
+        f"The memory holds {plural(facts.bank_images, 'undamaged photograph')} {parts}.",
+        "Train anew when a part, its material or surface, the camera, lens or tray changes, or when the "
+        "monitor names a "
+        "lasting change that is intended. Add the new photographs to the old ones, compare both models on the same "
+        "labelled photographs, and keep the old folder until the new one is better.",
+        "python model.py --train --data parts/ --model trained_new",
+    )
+
+
+RULES: tuple[Rule, ...] = (watch_drift, alarm_limit, session_sensitive, recalibrate, audit, retrain)
+
+
+def false_alarm_rate(facts: Facts) -> Rate | None:
+    """Undamaged photographs that were flagged, on the test split; without one, on the validation split."""
+    if facts.undamaged:
+        counts = sum(map(false_alarm, facts.undamaged)), len(facts.undamaged)
+    elif facts.calibration is not None and facts.calibration.n_undamaged:
+        counts = facts.calibration.false_alarms, facts.calibration.n_undamaged
+    else:
+        return None
+    found = rate_interval(*counts)
+    return found if isinstance(found, Rate) else None
+
+
+def surprising_count(rate: float, *, n: int) -> int:
+    """Return the largest count of n that is still no surprise: more have a chance below ``SURPRISE``.
+
+    Parameters
+    ----------
+    rate : float
+        Share of flagged ones while nothing has changed, in [0, 1].
+    n : int
+    """
+    from scipy.stats import binom
+
+    return int(binom.isf(SURPRISE, n, rate))
+
+
+def session_share(facts: Facts) -> float | None:
+    """Share of the variance of the logarithm of undamaged scores that lies between sessions, bias removed.
+
+    One-way random effects (intraclass correlation, Shrout & Fleiss 1979, https://doi.org/10.1037/0033-2909.86.2.420)
+    over validation and test photographs.
+
+    Returns
+    -------
+    float or None
+        In [0, 1]; None with fewer than two sessions of at least three undamaged photographs.
+    """
+    sessions: dict[str, list[float]] = {}
+    scored = (*facts.validation, *(image.scored() for image in facts.test))
+    for image in scored:
+        if image.group and image.label == UNDAMAGED and image.score > 0:
+            sessions.setdefault(image.group, []).append(math.log(image.score))
+    groups = [values for values in sessions.values() if len(values) >= 3]
+    if len(groups) < 2:
+        return None
+    n, k = sum(map(len, groups)), len(groups)
+    overall = mean(value for values in groups for value in values)
+    between = sum(len(values) * (mean(values) - overall) ** 2 for values in groups) / (k - 1)
+    within = sum((value - mean(values)) ** 2 for values in groups for value in values) / (n - k)
+    size = (n - sum(len(values) ** 2 for values in groups) / n) / (k - 1)
+    variance = max(0.0, (between - within) / size)
+    return variance / (variance + within) if variance + within > 0 else 0.0

@@ -1,0 +1,50 @@
+"""Sections 5 to 7: what follows from the measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anomaly.report.advice import Advice
+from anomaly.report.document import Advised, Block, Figure, Missing, Paragraph, Part, Section
+from anomaly.report.evidence import Evidence
+from anomaly.report.plots import plot_sessions
+
+
+def improve_section(advice: Sequence[Advice]) -> Part:
+    """Section 5."""
+    opening = "Each point starts with what was measured on these photographs; the arrow says what follows."
+    nothing = "No rule found a weakness in these measurements."
+    return Part(Section("5  How to improve it further", _blocks(opening if advice else nothing, advice)))
+
+
+def upkeep_section(advice: Sequence[Advice]) -> Part:
+    """Section 6."""
+    opening = (
+        "The program compares with what it remembers. It gets worse when pictures or parts drift away from "
+        "that, mostly unnoticed. These are the checks, with the numbers of this model."
+    )
+    return Part(Section("6  How to keep it from degrading", _blocks(opening, advice)))
+
+
+def capture_section(evidence: Evidence, advice: Sequence[Advice]) -> Part:
+    """Section 7: photographs, and how many of them."""
+    title = "7  How to collect better photographs"
+    rows = evidence.results.capture if evidence.results else ()
+    if not rows:
+        missing = Missing(
+            "How the photographs were taken was not measured for this report.",
+            f"python model.py --report --data DIR{evidence.option()}",
+        )
+        return Part(Section(title, (missing, *_blocks("What is known without them:", advice))))
+    blocks = list(_blocks(f"From the capture measures of {len(rows)} photographs:", advice))
+    pictures: dict[str, bytes] = {}
+    if len({row.group for row in rows}) > 2:
+        pictures["sessions.svg"] = plot_sessions(rows)
+        blocks.append(
+            Figure("sessions.svg", "Undamaged photographs, session by session: steady pictures give boxes in one line.")
+        )
+    return Part(Section(title, tuple(blocks)), pictures)
+
+
+def _blocks(opening: str, advice: Sequence[Advice]) -> tuple[Block, ...]:
+    return (Paragraph(opening), *(Advised(item.finding, item.action, item.command, item.rule) for item in advice))

@@ -1,0 +1,200 @@
+"""Section 4: how the chosen model does on photographs that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
+from anomaly.imaging.names import printable_name
+from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table
+from anomaly.report.evidence import Evidence
+from anomaly.report.facts import kinds, missed
+from anomaly.report.operating_points import OperatingPoint, operating_points
+from anomaly.report.plots import plot_kinds, plot_scores, plot_trade
+from anomaly.report.results import Example, TestResults
+from anomaly.report.wording import count_of, day, kind, percent, span
+from anomaly.types import DAMAGED
+
+TITLE = "4  How well the chosen model does on parts it has never seen"
+
+
+def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
+    """Build the section.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    examples : mapping of str to bytes
+        The recorded pictures by file name.
+    """
+    results, test = evidence.results, evidence.test
+    if results is None or test is None:
+        return Part(Section(TITLE, (*_nothing(evidence), *_points(evidence))))
+    blocks: list[Block] = [Paragraph(_introduction(results, test)), _table(test)]
+    pictures: dict[str, bytes] = {}
+    if evidence.calibration is not None:
+        limits = (evidence.calibration.reinspect_above, evidence.calibration.threshold)
+        pictures["scores.svg"] = plot_scores(results.images, [limit for limit in limits if limit is not None])
+        blocks.append(
+            Figure("scores.svg", "Scores of all test photographs. A good model keeps the two rows on either side.")
+        )
+    groups = kinds([image for image in results.images if image.label == DAMAGED and image.verdict is not None])
+    if len(groups) > 1:
+        counts = {name: (sum(map(missed, images)), len(images)) for name, images in groups.items()}
+        pictures["kinds.svg"] = plot_kinds(counts)
+        blocks.append(
+            Figure(
+                "kinds.svg",
+                "Damaged test batches by kind of damage; a batch with several kinds counts under each.",
+                0.86,
+            )
+        )
+    if results.examples:
+        shown = [example for example in results.examples if example.file in examples]
+        pictures |= {example.file: examples[example.file] for example in shown}
+        blocks.append(_gallery(shown))
+    pictures |= _trade(evidence)
+    blocks += _points(evidence)
+    return Part(Section(TITLE, tuple(blocks)), pictures)
+
+
+def _nothing(evidence: Evidence) -> list[Block]:
+    if any(entry.split == "test" for entry in evidence.provenance.splits) and evidence.results is None:
+        return [
+            Missing(
+                "The test photographs have not been judged for this report, because their folder "
+                f"{printable_name(evidence.provenance.data) or ''} was not found.",
+                f"python model.py --report --data DIR{evidence.option()}",
+            )
+        ]
+    return [
+        Missing(
+            "No photograph is in the test split, so there is no figure for parts that the model has not seen.",
+            f"python model.py --evaluate --data labelled/{evidence.option()}",
+        )
+    ]
+
+
+def _introduction(results: TestResults, test: EvaluationReport) -> str:
+    overall = test.overall
+    failed = f" {len(results.failed)} more could not be read." if results.failed else ""
+    if results.missing:
+        failed += f" {results.missing} photographs of the split were not found in the folder."
+    ranking = (
+        f" Shown a damaged and an undamaged batch at random, it gives the damaged one the higher score in "
+        f"{span(overall.auroc)} of the cases; 50 % would be chance."
+        if not isinstance(overall.auroc, Undefined)
+        else ""
+    )
+    return (
+        f"{overall.n_damaged} damaged and {overall.n_undamaged} undamaged photographs were judged on "
+        f"{day(results.created)}.{failed} In brackets stands the range that the true rate lies in with 95 % confidence."
+        f"{ranking}{_where(results)}"
+    )
+
+
+def _where(results: TestResults) -> str:
+    found = results.pixels.get("auroc")
+    if not isinstance(found, float):
+        return ""
+    return (
+        f" Of a damaged and an undamaged pixel, the map gives the damaged one the higher value in {percent(found)} of "
+        "the cases."
+    )
+
+
+def _table(test: EvaluationReport) -> Table:
+    rows = [("all", *_cells(test.overall))]
+    rows += [(part.name, *_cells(part)) for part in test.by_part_type]
+    return Table(
+        "Errors on the test photographs.",
+        ("part type", "damaged missed", "miss rate", "undamaged flagged", "false-alarm rate"),
+        tuple(rows),
+    )
+
+
+def _cells(part: SliceReport) -> tuple[str, ...]:
+    def pair(rate: Rate | Undefined) -> tuple[str, str]:
+        return ("unknown", rate.reason) if isinstance(rate, Undefined) else (count_of(rate), span(rate))
+
+    return (*pair(part.miss_rate), *pair(part.false_alarm_rate))
+
+
+def _gallery(examples: list[Example]) -> Pictures:
+    return Pictures(
+        tuple((example.file, _caption(example)) for example in examples),
+        "Verdicts, right and wrong, chosen by rule: found (the middle score, and the one nearest to being missed), "
+        "passed, missed (the middle and the lowest score), and the worst false alarm. Left the photograph, true damage "
+        "outlined in blue where a mask exists; right what looks strange to the program, outlined where it exceeds the "
+        "threshold.",
+        2,
+    )
+
+
+def _caption(example: Example) -> str:
+    right = {True: "right", False: "**wrong**"}[example.verdict == example.label]
+    damage = f" ({kind(example.defect)})" if example.defect else ""
+    return (
+        f"{right}: {example.label}{damage}, called {example.verdict or 'nothing'}; score {example.score:.3g}; "
+        f"`{printable_name(example.name.rsplit('/', 1)[-1])}`"
+    )
+
+
+def _points(evidence: Evidence) -> list[Block]:
+    points = operating_points(
+        evidence.calibration, evidence.validation, evidence.results.images if evidence.results else ()
+    )
+    if len(points) < 2:
+        return []
+    blocks: list[Block] = [
+        Paragraph(
+            "**Operating points to choose from.** The threshold can be moved at any time without training; "
+            "each row was chosen on the validation photographs and counted on the test photographs."
+        ),
+        Table(
+            "Operating points: `python model.py --recalibrate` with the options of a row.",
+            ("aim", "options", "damaged missed", "undamaged flagged"),
+            tuple(_row(point) for point in points),
+            False,
+            (3, 2.7, 1.7, 1.7),
+        ),
+    ]
+    if _trade(evidence):
+        blocks.append(
+            Figure(
+                "trade.svg",
+                "What each threshold costs on the test photographs: fewer misses are bought with more false alarms.",
+                0.62,
+            )
+        )
+    return blocks
+
+
+def _row(point: OperatingPoint) -> tuple[str, str, str, str]:
+    options = f"`{point.options}`" if point.options else "in use"
+    if point.calibration is None:
+        return (point.name, options, "not possible", point.refusal)
+    found = point.test
+    if found is None:
+        stated = point.calibration
+        return (
+            point.name,
+            options,
+            f"validation: {stated.misses} of {stated.n_damaged}",
+            f"validation: {stated.false_alarms} of {stated.n_undamaged}",
+        )
+    return (
+        point.name,
+        options,
+        f"{found.misses} of {found.n_damaged}" if found.n_damaged else "unknown",
+        f"{found.false_alarms} of {found.n_undamaged}" if found.n_undamaged else "unknown",
+    )
+
+
+def _trade(evidence: Evidence) -> dict[str, bytes]:
+    results, test = evidence.results, evidence.test
+    if results is None or test is None or not (test.overall.n_damaged and test.overall.n_undamaged):
+        return {}
+    points = operating_points(evidence.calibration, evidence.validation, results.images)
+    shown = [(point.name, point.test.misses, point.test.false_alarms) for point in points if point.test]
+    return {"trade.svg": plot_trade(results.images, shown)} if shown else {}

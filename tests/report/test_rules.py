@@ -1,0 +1,240 @@
+"""Each rule speaks when its measurement says so, and is silent otherwise."""
+
+from __future__ import annotations
+
+from anomaly.calibration import calibrate
+from anomaly.evaluation import Interval
+from anomaly.report import rules_capture, rules_improve, rules_upkeep
+from anomaly.report.advice import Advice, advise
+from anomaly.report.facts import Facts
+from anomaly.types import DAMAGED, UNDAMAGED
+from tests.docs.pages import read
+from tests.report.samples import capture, flagged, found, missed, passed, scores
+
+ALL = (*rules_improve.RULES, *rules_upkeep.RULES, *rules_capture.RULES)
+
+
+def said(advice: Advice | None) -> Advice:
+    assert advice is not None
+    return advice
+
+
+def test_nothing_known_gives_advice_and_no_error() -> None:
+    rules = [advice.rule for advice in advise(ALL, Facts())]
+    assert {"no-test", "no-damaged", "few-undamaged", "no-sessions"} <= set(rules)
+
+
+def test_the_most_urgent_comes_first() -> None:
+    priorities = [advice.priority for advice in advise(ALL, Facts())]
+    assert priorities == sorted(priorities)
+
+
+def test_every_rule_is_in_the_docs_and_no_other() -> None:
+    names = [function.__name__.replace("_", "-") for function in ALL]
+    listed = [line.split("`")[1] for line in read("docs/report.md").splitlines() if line.startswith("| `")]
+    assert listed == names
+
+
+def test_a_rule_carries_its_own_name() -> None:
+    for function in ALL:
+        advice = function(Facts())
+        assert advice is None or advice.rule == function.__name__.replace("_", "-")
+
+
+# --- section 5 ------------------------------------------------------------------------------------------------------
+
+
+def test_no_test_and_no_damaged() -> None:
+    tested = Facts(test=(*passed(3), *found(1)))
+    assert rules_improve.no_test(tested) is None
+    assert rules_improve.no_damaged(tested) is None
+    assert "59" in said(rules_improve.no_damaged(Facts(test=tuple(passed(3))))).action
+
+
+def test_weak_ranking_needs_even_the_upper_end_to_be_low() -> None:
+    assert rules_improve.weak_ranking(Facts(auroc=Interval(0.9, 0.6, 0.98))) is None
+    told = said(rules_improve.weak_ranking(Facts(auroc=Interval(0.66, 0.56, 0.75), photo_side=640, network_side=320)))
+    assert "66.0 %" in told.finding
+    assert "56.0 to 75.0 %" in told.finding
+    assert "50 % of its width" in told.action
+    sharp = said(rules_improve.weak_ranking(Facts(auroc=Interval(0.6, 0.5, 0.7), photo_side=320, network_side=320)))
+    assert "photograph the parts larger" in sharp.action
+
+
+def test_small_damage() -> None:
+    test = (*missed(9, damaged_px=25), *found(1, damaged_px=36), *found(10, first=20, damaged_px=900))
+    told = said(rules_improve.small_damage(Facts(test=test, photo_side=640, network_side=320, patch=8)))
+    assert "9 of 10 missed" in told.finding
+    assert "0 of 10 above" in told.finding
+    assert "16 x 16 pixels" in told.finding
+    assert told.command.endswith("geometry.size=480")
+    even = (*missed(5, damaged_px=25), *found(5, damaged_px=36), *missed(5, first=50, damaged_px=900))
+    assert rules_improve.small_damage(Facts(test=(*even, *found(5, first=30, damaged_px=900)))) is None
+    assert rules_improve.small_damage(Facts(test=(*missed(9), *found(9)))) is None  # no masks
+
+
+def test_missed_kinds() -> None:
+    test = (*missed(6, defect="bent_tooth"), *found(10, defect="rust"), *missed(1, first=50, defect="rust"))
+    told = said(rules_improve.missed_kinds(Facts(test=test)))
+    assert "bent tooth: 6 of 6 missed (all other damaged batches: 1 of 11)" in told.finding
+    assert "rust:" not in told.finding
+    assert rules_improve.missed_kinds(Facts(test=tuple(missed(6, defect="rust")))) is None
+
+
+def test_worse_part_type() -> None:
+    test = (*missed(8, part_type="springs"), *passed(10, part_type="springs"), *found(20, part_type="gears"))
+    told = said(rules_improve.worse_part_type(Facts(test=test)))
+    assert "springs: 8 of 18 test batches judged wrongly, against 0 of 20" in told.finding
+    assert rules_improve.worse_part_type(Facts(test=tuple(missed(8, part_type="springs")))) is None
+
+
+def test_other_threshold() -> None:
+    good = [1.0 + i / 100 for i in range(20)]
+    bad = [1.15, 1.165, 1.175, 2.0, 2.1, 2.2]
+    standing = calibrate(good, bad)
+    facts = Facts(validation=(*scores(UNDAMAGED, good), *scores(DAMAGED, bad)), calibration=standing)
+    costly = calibrate(good, bad, objective="cost", miss_cost=rules_improve.COST)
+    assert costly.misses < standing.misses
+    told = said(rules_improve.other_threshold(facts))
+    assert f"{standing.misses} of 6 damaged missed" in told.finding
+    assert f"{costly.misses} missed and {costly.false_alarms} flagged" in told.finding
+    apart = calibrate(good, [2.0, 2.1])
+    clear = Facts(validation=(*scores(UNDAMAGED, good), *scores(DAMAGED, [2.0, 2.1])), calibration=apart)
+    assert rules_improve.other_threshold(clear) is None
+
+
+def test_optimistic_validation() -> None:
+    standing = calibrate([1.0] * 40, [2.0] * 10)
+    told = said(rules_improve.optimistic_validation(Facts(test=(*missed(8), *passed(40)), calibration=standing)))
+    assert "8 of 48 test batches were judged wrongly, against 0 of 50" in told.finding
+    assert rules_improve.optimistic_validation(Facts(test=tuple(passed(40)), calibration=standing)) is None
+
+
+def test_few_damaged() -> None:
+    told = said(rules_improve.few_damaged(Facts(validation=tuple(scores(DAMAGED, [2.0] * 50)))))
+    assert "at least 9 more" in told.action
+    assert rules_improve.few_damaged(Facts(validation=tuple(scores(DAMAGED, [2.0] * 59)))) is None
+    assert rules_improve.few_damaged(Facts()) is None
+
+
+def test_no_experiment() -> None:
+    assert "--data shop/" in said(rules_improve.no_experiment(Facts(data="shop/"))).command
+    assert rules_improve.no_experiment(Facts(experiment=True)) is None
+
+
+# --- section 6 ------------------------------------------------------------------------------------------------------
+
+
+def test_watch_drift_names_the_limits_of_this_model() -> None:
+    told = said(rules_upkeep.watch_drift(Facts(ordinary={"brightness": (0.41, 0.56), "sharpness": (0.001, 0.02)})))
+    assert "0.41 to 0.56" in told.finding
+    assert "without limits" in said(rules_upkeep.watch_drift(Facts())).finding
+
+
+def test_alarm_limit_is_a_number_that_chance_hardly_exceeds() -> None:
+    told = said(rules_upkeep.alarm_limit(Facts(test=(*passed(79), *flagged(1)))))
+    limit = rules_upkeep.surprising_count(0.0677, n=100)
+    assert "1 of 80 undamaged" in told.finding
+    assert f"more than {limit} of 100" in told.action
+    assert "too few" in said(rules_upkeep.alarm_limit(Facts(test=tuple(passed(7))))).finding
+    assert rules_upkeep.alarm_limit(Facts()) is None
+
+
+def test_surprising_count_by_hand() -> None:
+    assert rules_upkeep.surprising_count(0.5, n=1) == 1  # even 1 of 1 has a chance of 1/2
+    assert rules_upkeep.surprising_count(0.0, n=100) == 0
+
+
+def test_session_share() -> None:
+    apart = Facts(test=(*passed(5, score=1.0, group="a"), *passed(5, first=210, score=2.0, group="b")))
+    assert rules_upkeep.session_share(apart) == 1.0
+    assert said(rules_upkeep.session_sensitive(apart)).finding.startswith("100 %")
+    mixed = [
+        image
+        for session, first in (("a", 200), ("b", 210))
+        for i, score in enumerate((1.0, 1.5, 2.0))
+        for image in passed(1, first=first + i, score=score, group=session)
+    ]
+    assert rules_upkeep.session_share(Facts(test=tuple(mixed))) == 0.0
+    assert rules_upkeep.session_sensitive(Facts(test=tuple(mixed))) is None
+    assert rules_upkeep.session_share(Facts(test=tuple(passed(5)))) is None
+
+
+def test_recalibrate_audit_and_retrain_hold_the_numbers() -> None:
+    facts = Facts(
+        validation=(*scores(DAMAGED, [2.0] * 4), *scores(UNDAMAGED, [1.0] * 6)),
+        test=(*missed(2), *found(3)),
+        bank_images=30,
+        part_types=("gears", "springs"),
+    )
+    assert "6 undamaged and 4 damaged" in said(rules_upkeep.recalibrate(facts)).finding
+    assert "55 more" in said(rules_upkeep.recalibrate(facts)).finding
+    assert said(rules_upkeep.audit(facts)).finding.startswith("2 of 5 damaged")
+    assert "29 of them" in said(rules_upkeep.audit(facts)).action
+    assert "30 undamaged photographs of gears and springs" in said(rules_upkeep.retrain(facts)).finding
+
+
+# --- section 7 ------------------------------------------------------------------------------------------------------
+
+
+def test_focus_and_light_are_compared_within_a_part_type() -> None:
+    alike = (
+        *capture("g1", part_type="gears", sharpness=0.01),
+        *capture("g2", part_type="gears", sharpness=0.011),
+        *capture("s1", part_type="springs", sharpness=0.1, brightness=0.2),
+        *capture("s2", part_type="springs", sharpness=0.1, brightness=0.2),
+    )
+    assert rules_capture.focus_varies(Facts(capture=alike)) is None
+    assert rules_capture.light_varies(Facts(capture=alike)) is None
+    worse = (*alike, *capture("g3", part_type="gears", sharpness=0.005, brightness=0.4))
+    told = said(rules_capture.focus_varies(Facts(capture=worse)))
+    assert "varies by 60 %" in told.finding
+    assert "lowest in g3, highest in g2" in told.finding
+    assert "varies by 20 %" in said(rules_capture.light_varies(Facts(capture=worse))).finding
+
+
+def test_a_session_of_two_photographs_is_no_session() -> None:
+    rows = (*capture("a", sharpness=0.01), *capture("b", 2, sharpness=0.1))
+    assert rules_capture.focus_varies(Facts(capture=rows)) is None
+
+
+def test_exposure_contrast_and_size() -> None:
+    fine = Facts(capture=tuple(capture("a")))
+    for rule in (
+        rules_capture.over_exposed,
+        rules_capture.under_exposed,
+        rules_capture.low_contrast,
+        rules_capture.mixed_sizes,
+    ):
+        assert rule(fine) is None
+        assert rule(Facts()) is None
+    assert "2.0 %" in said(rules_capture.over_exposed(Facts(capture=tuple(capture("a", clipped_bright=0.02))))).finding
+    assert "9.0 %" in said(rules_capture.under_exposed(Facts(capture=tuple(capture("a", clipped_dark=0.09))))).finding
+    assert "0.05" in said(rules_capture.low_contrast(Facts(capture=tuple(capture("a", contrast=0.05))))).finding
+    sizes = (*capture("a"), *capture("b", width=120))
+    assert "2 sizes" in said(rules_capture.mixed_sizes(Facts(capture=sizes))).finding
+
+
+def test_magnification() -> None:
+    test = tuple(found(8, damaged_px=144))
+    told = said(rules_capture.magnification(Facts(test=test, patch=8)))
+    assert "12 x 12 pixels" in told.finding
+    assert "24 x 24 pixels" in told.finding
+    assert "2.0 times larger" in told.action
+    assert rules_capture.magnification(Facts(test=tuple(found(8, damaged_px=900)), patch=8)) is None
+
+
+def test_labels() -> None:
+    assert rules_capture.no_sessions(Facts(grouped=True)) is None
+    assert "`group`" in said(rules_capture.no_sessions(Facts())).action
+    assert rules_capture.no_masks(Facts()) is None
+    assert rules_capture.no_masks(Facts(test=tuple(found(2, damaged_px=9, defect="rust")))) is None
+    told = said(rules_capture.no_masks(Facts(test=(*found(2, defect="rust"), *missed(1, damaged_px=9)))))
+    assert "3 damaged test photographs, 2 do not say where" in told.finding
+
+
+def test_numbers() -> None:
+    assert rules_capture.few_undamaged(Facts(bank_images=50)) is None
+    assert "10 undamaged photographs" in said(rules_capture.few_undamaged(Facts(bank_images=10))).finding
+    assert "Four times as many (20)" in said(rules_capture.count_per_label(Facts(test=tuple(found(5))))).action
+    assert rules_capture.count_per_label(Facts()) is None
