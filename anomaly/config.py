@@ -86,6 +86,14 @@ class CaptureConfig:
 
 
 @dataclass(frozen=True)
+class PartsConfig:
+    """Whether a picture of several parts gets a verdict on each of them."""
+
+    find: bool = True
+    """Learn from the undamaged images what a part looks like; pictures of one part are judged whole either way."""
+
+
+@dataclass(frozen=True)
 class SplitConfig:
     """Shares of the images where the data name no split of their own."""
 
@@ -128,6 +136,7 @@ class Config:
     split: SplitConfig = field(default_factory=SplitConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     capture: CaptureConfig = field(default_factory=CaptureConfig)
+    parts: PartsConfig = field(default_factory=PartsConfig)
 
 
 def load_config(path: Path | str) -> Config:

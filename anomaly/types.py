@@ -59,6 +59,34 @@ class Region:
 
 
 @dataclass(frozen=True)
+class PartVerdict:
+    """What is said of one part among several in a picture.
+
+    Attributes
+    ----------
+    x, y, width, height : int
+        Bounding box in original pixels.
+    area_px : int
+        Original pixels that the part covers.
+    cut_off : bool
+        It touches the border of the image.
+    score : float
+        Image score that the picture would have if everything but this part were ordinary; never above its own.
+    label : {"undamaged", "damaged", "reinspect"}
+        That of the score, by the threshold of the image.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area_px: int
+    cut_off: bool
+    score: float
+    label: Verdict
+
+
+@dataclass(frozen=True)
 class NearestPatch:
     """The good patch in the memory bank that is nearest to one place of the image.
 
@@ -159,6 +187,9 @@ class Prediction:
     calibration_version : int or None
     capture : CaptureSample or None
         What the journal keeps of the picture.
+    parts : tuple of PartVerdict or None
+        The parts of an image that is ``damaged`` or to ``reinspect``, from top to bottom. None for other labels, and
+        where parts cannot be told apart.
     """
 
     path: str
@@ -176,6 +207,7 @@ class Prediction:
     p_value: float | None = None
     reinspect_above: float | None = None
     capture: CaptureSample | None = field(default=None, repr=False)
+    parts: tuple[PartVerdict, ...] | None = None
 
     @property
     def region_threshold(self) -> float | None:

@@ -43,6 +43,7 @@ def describe(detector: Detector, folder: Path) -> dict[str, Any]:
         "layout": detector.provenance.layout,
         "notes": list(detector.provenance.notes),
         "selection": list(detector.provenance.selection),
+        "parts": detector.part_view.describe() if detector.part_view else None,
         "splits": split_counts(detector),
         "bank": {
             "images": len(detector.bank_images),
@@ -109,6 +110,7 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
         f"licence {backbone['licence']}",
     ]
     lines += [f"chosen        {reason}" for reason in facts["selection"]]
+    lines += [f"view          {facts['parts']}"] if facts["parts"] else []
     lines += _setting_lines(config)
     return [*lines, *_calibration_lines(facts["calibration"]), f"libraries     {_pairs(facts['libraries'], ' ')}"]
 

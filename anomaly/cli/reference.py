@@ -40,16 +40,23 @@ the line shows the p-value: how often an undamaged image looks at least as stran
 can have two thresholds, `reinspect_above` and `threshold`; between them the label is `reinspect`, and a person has to
 look.
 
+Where training could tell the parts of a picture apart (`--info` says whether), an image that is `damaged` or to
+`reinspect` says how many of its parts are: each has the score that the image would have if everything else in it were
+ordinary, and the label of that score. An image can be damaged and none of its parts alone, where the damage is spread
+or lies between them.
+
 `--json` prints one object per line with the fields {json}. `regions` is a list of objects with `x`, `y`, `width`,
 `height`, `area_px` and `peak`, largest peak first; `nearest` is the good patch in the memory bank that is nearest to
 the first region (or to the strangest place, where there is no region): `image`, `x`, `y`, `distance`; `quality` says
 how the picture was taken: {quality} (a list; in CSV one text). `p_value` is there whenever the detector is calibrated,
-`reinspect_above` where there are two thresholds; regions then lie above the lower one. What is not known is null;
-`error` says why an image
-could not be judged.
+`reinspect_above` where there are two thresholds; regions then lie above the lower one. `parts` is a list of objects
+with `x`, `y`, `width`, `height`, `area_px`, `cut_off` (by the border of the image), `score` and `label`, from top to
+bottom; null for an undamaged image, whose parts are not looked for. What is not known is null; `error` says why an
+image could not be judged.
 `--heatmap --json` adds `heatmap`, the picture that was written.
 
-`--csv` has the columns {csv}. `regions` counts them there, and `region_...` is the strongest. `--evaluate --csv` adds
+`--csv` has the columns {csv}. `regions` and `parts` count them there, and
+`region_...` is the strongest. `--evaluate --csv` adds
 `truth`, `part_type`, `group` and `defect`.
 
 ## The journal

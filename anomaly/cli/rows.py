@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anomaly.imaging.names import printable_name
-from anomaly.types import CaptureQuality, NearestPatch, Prediction, Region
+from anomaly.types import DAMAGED, UNDAMAGED, CaptureQuality, NearestPatch, Prediction, Region
 
 _REGION = ("x", "y", "width", "height", "area_px", "peak")
 _NEAREST = tuple(field.name for field in dataclasses.fields(NearestPatch))
@@ -28,6 +28,7 @@ JSON_FIELDS = (
     "calibration_version",
     "p_value",
     "reinspect_above",
+    "parts",
     "error",
 )
 CSV_COLUMNS = (
@@ -38,6 +39,8 @@ CSV_COLUMNS = (
     "calibration_version",
     "p_value",
     "reinspect_above",
+    "parts",
+    "parts_damaged",
     "error",
 )
 
@@ -81,6 +84,7 @@ def json_object(row: Row) -> dict[str, Any]:
         "calibration_version": found.calibration_version,
         "p_value": found.p_value,
         "reinspect_above": found.reinspect_above,
+        "parts": None if found.parts is None else [dataclasses.asdict(part) for part in found.parts],
         "error": None,
     }
 
@@ -95,12 +99,15 @@ def csv_row(row: Row) -> dict[str, object]:
     value = json_object(row)
     regions, nearest, quality = value["regions"], value["nearest"] or {}, value["quality"] or {}
     strongest = regions[0] if regions else {}
+    parts = value["parts"]
     flat = {
         **{name: value[name] for name in JSON_FIELDS},
         "regions": None if regions is None else len(regions),
         **{f"region_{name}": strongest.get(name) for name in _REGION},
         **{f"nearest_{name}": nearest.get(name) for name in _NEAREST},
         **{name: quality.get(name) for name in _QUALITY},
+        "parts": None if parts is None else len(parts),
+        "parts_damaged": None if parts is None else sum(part["label"] == DAMAGED for part in parts),
         "warnings": "; ".join(quality["warnings"]) if quality else None,
     }
     return {name: flat[name] for name in CSV_COLUMNS}
@@ -122,6 +129,9 @@ def text_line(row: Row) -> str:
         parts.append(f"score {score}, thresholds {low} and {high}")
     if found.regions:
         parts.append(f" {_regions(found.regions)}")
+    if found.parts is not None:
+        flagged = sum(part.label != UNDAMAGED for part in found.parts)
+        parts.append(f"  {flagged} of {len(found.parts)} parts {found.label}")
     if found.quality.warnings:
         parts.append(f"  picture: {'; '.join(found.quality.warnings)}")
     return " ".join(parts)

@@ -97,6 +97,8 @@ def _tell(detector: Detector, report: EvaluationReport | None, model: Path) -> N
         emit(printable_name(note))
     for reason in detector.provenance.selection:
         emit(f"settings: {reason}")
+    if detector.part_view is not None:
+        emit(detector.part_view.describe())
     record = detector.record
     assert record is not None
     for line in record.calibration.lines():
@@ -120,6 +122,7 @@ def _facts(detector: Detector, report: EvaluationReport | None, model: Path) -> 
         "layout": detector.provenance.layout,
         "notes": list(detector.provenance.notes),
         "selection": list(detector.provenance.selection),
+        "parts": detector.part_view.describe() if detector.part_view else None,
         "splits": split_counts(detector),
         "threshold": calibration.threshold,
         "part_type_thresholds": {name: own.threshold for name, own in calibration.by_part_type.items()},

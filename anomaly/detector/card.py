@@ -28,6 +28,7 @@ def card(detector: Detector) -> str:
         f"- Embedding: {entry.name}, taps {taps}, about {config.geometry.size}² network pixels, "
         f"{'whitened' if config.embedding.whitening else 'not whitened'}",
         *(f"- Settings: {reason}" for reason in provenance.selection),
+        *([f"- {detector.part_view.describe().capitalize()}"] if detector.part_view else []),
         f"- Weights: {entry.origin}, sha256 {detector.embedding.backbone_sha256[:12]}…, licence {entry.licence}",
         "",
         "## Calibration",

@@ -24,16 +24,16 @@ from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, SplitEntry, read_dataset, refuse_bank_images
 from anomaly.detector.features import BankImage, Extractor, PatchDistances
+from anomaly.detector.part_view import PartView
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.thumbnails import Thumbnails
+from anomaly.detector.verdict import apply_calibration, check_capture, judge_parts
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
-from anomaly.scoring import find_regions, fuse_grids, image_score, to_pixels
+from anomaly.scoring import fuse_grids, image_score, to_pixels
 from anomaly.types import (
-    DAMAGED,
-    NOT_JUDGED,
     Float32Array,
     NearestPatch,
     Prediction,
@@ -116,6 +116,8 @@ class Detector:
         Every calibration so far; None before the first.
     capture : CaptureReference or None
         What an ordinary picture is; None: pictures are not checked.
+    part_view : PartView or None
+        How parts are told apart; None: they were not looked for.
     """
 
     config: Config
@@ -128,6 +130,7 @@ class Detector:
     provenance: Provenance = Provenance()
     history: CalibrationHistory | None = None
     capture: CaptureReference | None = None
+    part_view: PartView | None = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -185,8 +188,17 @@ class Detector:
             capture=capture_sample(quality, grid_map, found.means, score),
         )
         if record is not None:
-            prediction = _judged(prediction, record, part_type)
-        prediction = self._checked(prediction)
+            prediction = apply_calibration(prediction, record, part_type)
+        prediction = check_capture(prediction, self.capture, self.config)
+        prediction = judge_parts(
+            prediction,
+            pixels,
+            grid_map,
+            view=self.part_view,
+            record=record,
+            part_type=part_type,
+            top_share=self.config.scoring.top_share,
+        )
         places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
         return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
 
@@ -326,28 +338,6 @@ class Detector:
         grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
         return found, image_score(grid_map, top_share=scoring.top_share), grid_map
 
-    def _checked(self, prediction: Prediction) -> Prediction:
-        """Say what is odd about a picture, and take the label off one that is beyond the capture limits.
-
-        Such a picture keeps ``damaged`` where most of it looks ordinary: then something local is damaged, whatever the
-        light.
-        """
-        sample = prediction.capture
-        if self.capture is None or sample is None or not self.config.capture.check:
-            return prediction
-        found = self.capture.judge(sample, prediction.quality, refuse_at=self.config.capture.refuse_at)
-        prediction = replace(prediction, quality=replace(prediction.quality, warnings=found.warnings))
-        if prediction.label is None or not found.refused or (prediction.label == DAMAGED and not found.everywhere):
-            return prediction
-        return replace(
-            prediction,
-            label=NOT_JUDGED,
-            probability=None,
-            probability_low=None,
-            probability_high=None,
-            p_value=None,
-        )
-
     def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
         """Nearest good patch at one place, in the tap that finds the place strangest."""
         cells = [_cell(found, tap, x, y) for tap in range(len(self.banks))]
@@ -357,25 +347,6 @@ class Detector:
         image = self.bank_images[int(bank.groups[row])]
         centre_x, centre_y = (int(value) for value in bank.tags[row])
         return NearestPatch(image.name, centre_x, centre_y, float(found.distance[tap][cells[tap]]))
-
-
-def _judged(prediction: Prediction, record: CalibrationRecord, part_type: str) -> Prediction:
-    """Add what a calibration says of a score, and the regions above its threshold."""
-    calibration, score = record.calibration.for_part_type(part_type), prediction.score
-    p, low, high = calibration.probability(score) or (None, None, None)
-    judged = replace(
-        prediction,
-        label=calibration.label(score),
-        threshold=calibration.threshold,
-        reinspect_above=calibration.reinspect_above,
-        probability=p,
-        probability_low=low,
-        probability_high=high,
-        p_value=calibration.p_value(score),
-        calibration_version=record.version,
-    )
-    assert judged.region_threshold is not None
-    return replace(judged, regions=find_regions(prediction.anomaly_map, judged.region_threshold))
 
 
 def _source(*, stored: int, new: int) -> str:

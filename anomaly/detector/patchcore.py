@@ -9,7 +9,7 @@ borders treated on purpose, the mean of the largest map values as image score in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from anomaly.detector.capture_check import learn_capture
 from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor, patch_tags
 from anomaly.detector.network_builder import NetworkBuilder
+from anomaly.detector.part_view import learn_parts
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
@@ -81,7 +82,8 @@ class PatchCore:
         names : sequence of str, optional
             What to call them in answers; the paths themselves by default.
         progress : Progress
-            Told about the stages ``whitening``, ``embedding``, ``memory bank``, ``scale`` and ``ordinary pictures``.
+            Told about the stages ``whitening``, ``embedding``, ``memory bank``, ``scale``,
+            ``finding parts`` and ``ordinary pictures``.
 
         Returns
         -------
@@ -113,6 +115,9 @@ class PatchCore:
             bank_images=filled.images,
             thumbnails=filled.thumbnails,
         )
+        if self.config.parts.find:
+            view = learn_parts(paths, limits=self.config.image, progress=progress)
+            detector = replace(detector, part_view=view)
         return learn_capture(detector, paths, progress=progress)
 
     def _fit_whitening(

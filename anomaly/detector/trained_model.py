@@ -7,6 +7,7 @@
     bank/images.json        name, sha256 and size of each bank image
     calibration/0001.json … every calibration ever made, and history.json: which one stands
     capture/                what an ordinary picture is (see anomaly.capture.files); missing: pictures are not checked
+    parts.json              how parts are told apart (see anomaly.detector.part_view); missing: they are not
     splits.csv              every image with its place in the split
     thumbnails/0000.jpg …   the bank images, small
     card.md                 for the eye; never read
@@ -35,6 +36,7 @@ from anomaly.detector.card import card
 from anomaly.detector.detector import Detector, EmbeddingFiles, Provenance
 from anomaly.detector.features import BankImage, Extractor
 from anomaly.detector.folder import check_parent, recover, replaced_folder
+from anomaly.detector.part_view import PartView
 from anomaly.detector.thumbnails import StoredThumbnail, Thumbnails
 from anomaly.embedding.openvino_runtime import OpenVINORuntime
 from anomaly.embedding.registry import Backbone, backbone
@@ -55,6 +57,7 @@ from memory_bank import MemoryBank, MemoryBankError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+_PARTS = "parts.json"
 _LIBRARIES = ("goodparts", "numpy", "pillow", "faiss-cpu", "openvino", "torch", "timm")
 
 
@@ -84,6 +87,8 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
         _write_thumbnails(detector.thumbnails, new)
         _write_calibration(detector, new)
         write_reference(detector.capture, new / "capture")
+        if detector.part_view is not None:
+            (new / _PARTS).write_text(detector.part_view.to_text(), encoding="utf-8")
         (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
         (new / "card.md").write_text(card(detector), encoding="utf-8")
         _write_manifest(detector, new)
@@ -154,6 +159,7 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
             provenance=_provenance(manifest, files),
             history=_read_history(files),
             capture=read_reference(files, folder="capture"),
+            part_view=PartView.from_text(files[_PARTS].decode()) if _PARTS in files else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise _corrupt(root, f"an entry is missing or malformed ({error})") from error

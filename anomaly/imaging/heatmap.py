@@ -35,7 +35,7 @@ from anomaly.imaging._comparison import (
 )
 from anomaly.imaging._lettering import font, write
 from anomaly.imaging.decode import check_image
-from anomaly.types import BoolArray, Prediction, Region, UInt8Array
+from anomaly.types import UNDAMAGED, BoolArray, PartVerdict, Prediction, Region, UInt8Array, Verdict
 
 __all__ = ["BankPicture", "render_heatmap"]
 
@@ -45,6 +45,13 @@ _PANEL = (602, 640)  # largest width and height of a displayed image
 _LEAST_SLOT = 150  # height below which the colour bar could not be labelled
 _CARDS = 4
 _NUMBERED = 12
+_VERDICTS: Mapping[Verdict | None, tuple[str, tuple[int, int, int]]] = {
+    "damaged": ("DAMAGED", VERMILLION),
+    "reinspect": ("REINSPECT", AMBER),
+    "undamaged": ("UNDAMAGED", BLUISH_GREEN),
+    "not judged": ("NOT JUDGED", SOFT_INK),
+    None: ("NOT CALIBRATED", SOFT_INK),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,8 @@ def render_heatmap(
 
     Left the photograph with the regions outlined and numbered, right the anomaly map on the fixed scale
     0 .. ``scale_max`` with the threshold as contour and as mark on the colour bar, below for the strongest
-    regions the crop beside the nearest good patch, both with the same field of view in original pixels.
+    regions the crop beside the nearest good patch, both with the same field of view in original pixels. Where parts
+    were told apart, corners in the colour of its verdict mark each of them.
 
     Parameters
     ----------
@@ -150,13 +158,7 @@ def _stack(blocks: list[Image.Image]) -> UInt8Array:
 def _header(scene: _Scene, title: str) -> Image.Image:
     block = Image.new("RGB", (_CONTENT, 84), PAPER)
     draw = ImageDraw.Draw(block)
-    verdict, colour = {
-        "damaged": ("DAMAGED", VERMILLION),
-        "reinspect": ("REINSPECT", AMBER),
-        "undamaged": ("UNDAMAGED", BLUISH_GREEN),
-        "not judged": ("NOT JUDGED", SOFT_INK),
-        None: ("NOT CALIBRATED", SOFT_INK),
-    }[scene.prediction.label]
+    verdict, colour = _VERDICTS[scene.prediction.label]
     badge = round(font(22).getlength(verdict)) + 32
     draw.rectangle((0, 0, badge, 41), fill=colour)
     write(draw, (badge / 2, 21), verdict, size=22, colour=PAPER, anchor="mm")
@@ -183,6 +185,9 @@ def _sentence(scene: _Scene) -> str:
         parts.append(text)
     elif found.p_value is not None:
         parts.append(f"p-value {found.p_value:.2g}")
+    if found.parts is not None:
+        flagged = sum(part.label != UNDAMAGED for part in found.parts)
+        parts.append(f"{flagged} of {len(found.parts)} parts {found.label}")
     parts.append(f"{scene.image.shape[1]} x {scene.image.shape[0]} px")
     return "   ·   ".join(parts)
 
@@ -220,6 +225,8 @@ def _photograph(scene: _Scene) -> Image.Image:
     picture = _shown(scene, Image.fromarray(scene.image))
     draw = ImageDraw.Draw(picture)
     across, down = scene.width / scene.image.shape[1], scene.height / scene.image.shape[0]
+    for part in scene.prediction.parts or ():
+        _draw_corners(draw, _outline(part, across, down, picture.size), part.label)
     boxes = [_outline(region, across, down, picture.size) for region in scene.prediction.regions]
     for left, top, right, bottom in boxes:
         draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=PAPER)
@@ -233,8 +240,21 @@ def _photograph(scene: _Scene) -> Image.Image:
     return picture
 
 
-def _outline(region: Region, across: float, down: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Box of a region in displayed pixels, a little larger than the region and never too small to see."""
+def _draw_corners(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], label: Verdict) -> None:
+    """Mark the corners of a part's box, in the colour of its verdict."""
+    left, top, right, bottom = box
+    arm = max(4, min(right - left, bottom - top) // 6)
+    colour = _VERDICTS[label][1]
+    for x, towards_x in ((left, arm), (right, -arm)):
+        for y, towards_y in ((top, arm), (bottom, -arm)):
+            for end in ((x + towards_x, y), (x, y + towards_y)):
+                draw.line((x, y, *end), fill=colour, width=2)
+
+
+def _outline(
+    region: Region | PartVerdict, across: float, down: float, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Box of a region or part in displayed pixels, a little larger and never too small to see."""
     edges: list[tuple[int, int]] = []
     for start, extent, factor, limit in (
         (region.x, region.width, across, size[0]),
@@ -346,6 +366,8 @@ def _footer(scene: _Scene) -> Image.Image:
     marked = ""
     if scene.mask is not None and scene.mask.any():
         marked = " The white line on the map is the threshold."
+    if scene.prediction.parts:
+        marked += " Corners mark the parts, in the colour of their verdict."
     text = (
         f"Colours run from 0 to {scene.scale_max:.3g} for every image of this trained model.{marked} "
         "Both crops of a pair show the same number of pixels; the ticks point at the compared patch."

@@ -80,7 +80,11 @@ class FoundParts:
 
     def label_image(self) -> npt.NDArray[np.int32]:
         """Return an image (H, W) of part numbers, 0 where no part lies."""
-        return np.array(Image.fromarray(self._labels).resize((self.width, self.height), Image.Resampling.NEAREST))
+        return self.label_grid(self.height, self.width)
+
+    def label_grid(self, gh: int, gw: int) -> npt.NDArray[np.int32]:
+        """Return which part lies in the middle of each cell of a grid over the photograph, (gh, gw); 0: none."""
+        return np.array(Image.fromarray(self._labels).resize((gw, gh), Image.Resampling.NEAREST))
 
     def mask(self, part: Part) -> BoolArray:
         """Return where one part lies, (H, W)."""

@@ -1,0 +1,81 @@
+"""From scores to a verdict: the threshold, whether the picture may be judged at all, and each of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from anomaly.calibration import CalibrationRecord
+from anomaly.capture import CaptureReference
+from anomaly.config import Config
+from anomaly.detector.part_view import PartView
+from anomaly.scoring import find_regions, part_scores
+from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT, Float32Array, PartVerdict, Prediction, UInt8Array
+
+
+def apply_calibration(prediction: Prediction, record: CalibrationRecord, part_type: str) -> Prediction:
+    """Add what a calibration says of a score, and the regions above its threshold."""
+    calibration, score = record.calibration.for_part_type(part_type), prediction.score
+    p, low, high = calibration.probability(score) or (None, None, None)
+    judged = replace(
+        prediction,
+        label=calibration.label(score),
+        threshold=calibration.threshold,
+        reinspect_above=calibration.reinspect_above,
+        probability=p,
+        probability_low=low,
+        probability_high=high,
+        p_value=calibration.p_value(score),
+        calibration_version=record.version,
+    )
+    assert judged.region_threshold is not None
+    return replace(judged, regions=find_regions(prediction.anomaly_map, judged.region_threshold))
+
+
+def check_capture(prediction: Prediction, reference: CaptureReference | None, config: Config) -> Prediction:
+    """Say what is odd about a picture, and take the label off one that is beyond the capture limits.
+
+    Such a picture keeps ``damaged`` where most of it looks ordinary: then something local is damaged, whatever the
+    light.
+    """
+    sample = prediction.capture
+    if reference is None or sample is None or not config.capture.check:
+        return prediction
+    found = reference.judge(sample, prediction.quality, refuse_at=config.capture.refuse_at)
+    prediction = replace(prediction, quality=replace(prediction.quality, warnings=found.warnings))
+    if prediction.label is None or not found.refused or (prediction.label == DAMAGED and not found.everywhere):
+        return prediction
+    return replace(
+        prediction,
+        label=NOT_JUDGED,
+        probability=None,
+        probability_low=None,
+        probability_high=None,
+        p_value=None,
+    )
+
+
+def judge_parts(
+    prediction: Prediction,
+    pixels: UInt8Array,
+    grid_map: Float32Array,
+    *,
+    view: PartView | None,
+    record: CalibrationRecord | None,
+    part_type: str,
+    top_share: float,
+) -> Prediction:
+    """Give each part of an image that a person has to look at its own score and verdict.
+
+    The parts of an undamaged image are not looked for: none of them can be damaged
+    (:func:`anomaly.scoring.part_scores`), and finding them takes time.
+    """
+    if view is None or view.finder is None or record is None or prediction.label not in (DAMAGED, REINSPECT):
+        return prediction
+    found = view.finder.find(pixels)
+    scores = part_scores(grid_map, found.label_grid(*grid_map.shape), count=len(found.parts), top_share=top_share)
+    calibration = record.calibration.for_part_type(part_type)
+    parts = [
+        PartVerdict(*part.box, part.area_px, part.cut_off, score, calibration.label(score))
+        for part, score in zip(found.parts, scores, strict=True)
+    ]
+    return replace(prediction, parts=tuple(parts))
