@@ -69,11 +69,12 @@ def _draw(detector: Detector, path: str, output: Path, part_type: str) -> Row:
     except ImageError as error:
         return Row(path, None, str(error))
     _make_folder(output.parent)
-    write_image(_picture(detector, image, prediction), output)
+    write_image(draw_heatmap(detector, image, prediction), output)
     return Row(path, prediction)
 
 
-def _picture(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:
+def draw_heatmap(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:
+    """Return the picture of one prediction, on the colour scale of this trained model."""
     names = {nearest.image for nearest in prediction.nearest}
     return render_heatmap(
         image,

@@ -75,8 +75,8 @@ class Verb:
 
     @property
     def name(self) -> str:
-        """The verb without its dashes."""
-        return self.flag.removeprefix("--")
+        """The verb without its dashes, as the name of its module."""
+        return self.flag.removeprefix("--").replace("-", "_")
 
     @property
     def usage(self) -> str:
@@ -238,6 +238,12 @@ RECALIBRATE = Verb(
     (
         replace(_DATA, help="newly labelled images, in a layout that --train accepts; none of the memory bank"),
         Option(
+            "--from-journal",
+            "also use the images in this journal that have an operator's --verdict, with the scores recorded there",
+            "FILE",
+            named,
+        ),
+        Option(
             "--objective",
             "what the threshold is chosen for (default: what the standing calibration was chosen for)",
             "NAME",
@@ -328,13 +334,46 @@ REPORT = Verb(
         _QUIET,
     ),
 )
+VERDICT = Verb(
+    "--verdict",
+    "record in the journal what people found when they looked at judged images; --recalibrate --from-journal uses it",
+    (
+        Option("--truth", "what the images show (required)", "LABEL", choices=("undamaged", "damaged")),
+        Option("--journal", "what --predict --journal wrote (required)", "FILE", named),
+        replace(_PART_TYPE, help="what parts the images show, for thresholds by part type"),
+        Option("--reason", "a remark, for the record", "TEXT", named),
+        _JSON,
+    ),
+    takes_images=True,
+)
+_CHANGE = (
+    replace(_DATA, help="folder with the validation images (default: the folder that it was trained on)"),
+    Option("--yes", "keep the change without asking, for scripts"),
+    Option("--reason", "why, for the record", "TEXT", named),
+    _MODEL,
+    _DEVICE,
+    _JSON,
+    _QUIET,
+)
+LEARN_GOOD = Verb(
+    "--learn-good",
+    "add undamaged images to the memory bank, show what that does to the validation images, and ask whether to keep it",
+    _CHANGE,
+    takes_images=True,
+)
+FORGET = Verb(
+    "--forget",
+    "take images out of the memory bank, by file or by name, in the same way",
+    _CHANGE,
+    takes_images=True,
+)
 INFO = Verb(
     "--info",
     "say what a trained model is, was trained on and promises",
     (_MODEL, _JSON),
 )
 
-VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, REPORT, MONITOR, INFO)
+VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, REPORT, MONITOR, VERDICT, LEARN_GOOD, FORGET, INFO)
 
 EXIT_STATUSES = (
     (0, "done"),

@@ -15,7 +15,7 @@ from anomaly.cli.options import DEFAULT_MODEL, DEFAULT_WORK, VERBS, Option, Verb
 
 if TYPE_CHECKING:
     from anomaly.embedding.runtime import Device
-    from anomaly.types import Split
+    from anomaly.types import Label, Split
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,13 @@ class Arguments:
     part_type: str = ""
     csv: Path | None = None
     journal: Path | None = None
+    truth: Label | None = None
+    from_journal: Path | None = None
     since: str | None = None
     usual_share: float | None = None
     chart: Path | None = None
     no_capture_check: bool = False
+    yes: bool = False
     exit_code: bool = False
     output: Path | None = None
     work: Path = Path(DEFAULT_WORK)
@@ -99,7 +102,7 @@ def _arguments(verb: Verb, images: tuple[str, ...], found: dict[str, Any]) -> Ar
     for name, setting in (("seed", "seed"), ("backbone", "embedding.backbone"), ("weights", "embedding.weights")):
         if name in found:
             settings.append((setting, found.pop(name)))
-    for name in ("model", "csv", "journal", "chart", "output", "confusion", "work"):
+    for name in ("model", "csv", "journal", "from_journal", "chart", "output", "confusion", "work"):
         if name in found:
             found[name] = Path(found[name])
     return Arguments(verb=verb.name, images=images, aim=aim, settings=tuple(settings), **found)
@@ -111,6 +114,10 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
         raise UsageError("--evaluate needs --data DIR")
     if verb.name == "monitor" and "journal" not in found:
         raise UsageError("--monitor needs --journal FILE")
+    if verb.name == "verdict":
+        for flag in ("--truth LABEL", "--journal FILE"):
+            if flag.split()[0].removeprefix("--") not in found:
+                raise UsageError(f"--verdict needs {flag}")
     if verb.name != "recalibrate":
         return
     allowed = {"model", "json", "quiet"}

@@ -12,6 +12,7 @@ from anomaly.calibration import (
     Calibration,
     CalibrationHistory,
     CalibrationRecord,
+    ScoredImage,
 )
 from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
 from anomaly.cli.aim import Aim
@@ -21,7 +22,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.dataset import LabelledImage
-from anomaly.detector import Detector, load_detector, save_calibration
+from anomaly.detector import Detector, load_detector, save_calibration, training_fingerprint
 from anomaly.errors import DatasetError, NotCalibratedError
 from anomaly.imaging.names import printable_name
 
@@ -44,17 +45,19 @@ def run(arguments: Arguments) -> int:
 
 def _calibrate(detector: Detector, arguments: Arguments) -> int:
     with Reporter(quiet=arguments.quiet) as progress:
-        aim = arguments.aim or _standing_aim(detector, progress)
+        aim = arguments.aim or standing_aim(detector, progress)
         images, unreadable = _new_images(detector, arguments, progress)
+        verdicts = _verdicts(detector, arguments, progress)
         calibrated = detector.calibrate(
             images,
+            scored=verdicts,
             objective=aim.objective,
             target=aim.target,
             confidence=DEFAULT_CONFIDENCE if aim.confidence is None else aim.confidence,
             miss_cost=aim.miss_cost,
             max_miss_rate=aim.max_miss_rate,
             max_false_alarm_rate=aim.max_false_alarm_rate,
-            reason=arguments.reason or (f"--data {arguments.data}" if arguments.data else "no reason given"),
+            reason=arguments.reason or _sources(arguments) or "no reason given",
             progress=progress,
         )
     save_calibration(calibrated, arguments.model)
@@ -62,6 +65,26 @@ def _calibrate(detector: Detector, arguments: Arguments) -> int:
     for image in unreadable:
         say(f"error: left out: {printable_name(image.error)}")
     return 1 if unreadable else 0
+
+
+def _sources(arguments: Arguments) -> str:
+    """Say in the words of the call where new labels come from."""
+    given = {"--data": arguments.data, "--from-journal": arguments.from_journal}
+    return ", ".join(f"{flag} {name}" for flag, name in given.items() if name is not None)
+
+
+def _verdicts(detector: Detector, arguments: Arguments, progress: Reporter) -> tuple[ScoredImage, ...]:
+    """Return the images of ``--from-journal`` that somebody has looked at."""
+    if arguments.from_journal is None:
+        return ()
+    from anomaly.cli.verdict import judged_with_verdicts
+    from anomaly.journal import Journal
+
+    with Journal(arguments.from_journal, read_only=True) as journal:
+        scored, notes = judged_with_verdicts(detector, journal, model=training_fingerprint(arguments.model))
+    for note in notes:
+        progress.remark(note)
+    return scored
 
 
 def _new_images(
@@ -81,7 +104,7 @@ def _new_images(
     return [image.labelled for image in found if not image.error], unreadable
 
 
-def _standing_aim(detector: Detector, progress: Reporter) -> Aim:
+def standing_aim(detector: Detector, progress: Reporter) -> Aim:
     """Return what the standing calibration was chosen for; accuracy where there is none to keep."""
     standing = detector.calibration
     if standing is None or standing.objective == "accuracy" or _makeshift(standing):

@@ -66,6 +66,11 @@ image could not be judged.
 float32 the `strangeness` of a 4 x 4 grid and the mean `embedding`. A row is on the disk before its verdict is printed;
 several processes may write at once. The file has to be on a local disk.
 
+`--verdict IMAGE... --truth damaged --journal FILE` adds what somebody found (table `verdicts`: `time`, `sha256`,
+`path`, `truth`, `part_type`, `note`); an image is known by its content, and its last verdict counts. `--recalibrate
+--from-journal FILE` takes the images with a verdict and the scores that this training gave them, so that no image has
+to be there. If only flagged images were looked at, rates are not those of the line: label some others, too.
+
 `--monitor --journal FILE` reads the rows of the same training, whatever the calibration, and looks for the first
 change: of light, focus, part, tray, or of the share of damage. While pictures are taken as in training, a false alarm
 comes once in 10,000 of them on average, or less often. It changes nothing.

@@ -13,6 +13,7 @@ from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
+from anomaly.cli.suspects import draw_suspects, suspect_facts, suspect_lines
 from anomaly.config import Config, load_settings, replace_setting
 from anomaly.dataset import read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
@@ -29,7 +30,7 @@ _NEEDED = ("torch", "torchvision", "timm", "scipy", "anomalib")
 
 
 def run(arguments: Arguments) -> int:
-    """Train, calibrate, test, tell and save; the trained model that stood before goes last."""
+    """Train, calibrate, test, save, tell, and name the training images that look damaged."""
     _check_installed()
     check_target(arguments.model)
     config, fixed = read_config(arguments)
@@ -41,11 +42,15 @@ def run(arguments: Arguments) -> int:
 
         training = train(dataset, config, data=name, fixed=fixed, device=arguments.device, progress=progress)
         report = _test(training, progress)
-    save_detector(training.detector, arguments.model)
+        save_detector(training.detector, arguments.model)
+        drawn = draw_suspects(training, {image.name: image.path for image in dataset.images}, arguments.model, progress)
     if arguments.json:
-        emit(json_line(_facts(training.detector, report, arguments.model)))
+        facts = {**_facts(training.detector, report, arguments.model), "suspects": suspect_facts(training, drawn)}
+        emit(json_line(facts))
     else:
         _tell(training.detector, report, arguments.model)
+        for line in suspect_lines(training, arguments.model):
+            emit(line)
     return 1 if report is not None and report.failed else 0
 
 

@@ -7,14 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from anomaly.capture import capture_sample
 from anomaly.capture.fit import LEAST_SAMPLES, fit_reference
 from anomaly.detector.detector import Detector
 from anomaly.detector.progress import Progress, silent
 from anomaly.imaging.decode import load_image
-from anomaly.imaging.quality import measure_quality
-from anomaly.scoring import fuse_grids, image_score
-from anomaly.types import CaptureSample
 from memory_bank.errors import TooFewRowsError
 
 MOST_IMAGES = 100
@@ -46,18 +42,10 @@ def learn_capture(detector: Detector, paths: Sequence[Path], *, progress: Progre
     samples = []
     for done, number in enumerate(numbers, start=1):
         with suppress(TooFewRowsError):  # hardly a row of the bank comes from another image
-            samples.append(_sample(detector, paths[number], number))
+            pixels = load_image(paths[number], limits=detector.config.image)
+            samples.append(detector.sample(pixels, exclude_group=number))
         progress("ordinary pictures", done, len(numbers))
     if len(samples) < LEAST_SAMPLES:
         return detector
     rate = detector.config.capture.false_alarm_rate
     return replace(detector, capture=fit_reference(samples, false_alarm_rate=rate))
-
-
-def _sample(detector: Detector, path: Path, number: int) -> CaptureSample:
-    config = detector.config
-    image = load_image(path, limits=config.image)
-    found = detector.extractor.distances(image, detector.banks, neighbours=config.bank.neighbours, exclude_group=number)
-    grid_map = fuse_grids(found.distance, scales=detector.scales, smoothing=config.scoring.smoothing)
-    score = image_score(grid_map, top_share=config.scoring.top_share)
-    return capture_sample(measure_quality(image), grid_map, found.means, score)

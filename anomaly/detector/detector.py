@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,18 +22,19 @@ from anomaly.calibration import (
 from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
 from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
-from anomaly.dataset import LabelledImage, SplitEntry, read_dataset, refuse_bank_images
+from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
 from anomaly.detector.features import BankImage, Extractor, PatchDistances
+from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.detector.part_view import PartView
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.verdict import apply_calibration, check_capture, judge_parts
 from anomaly.embedding.runtime import Device
-from anomaly.embedding.whitening import Whitening
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import fuse_grids, image_score, to_pixels
 from anomaly.types import (
+    CaptureSample,
     Float32Array,
     NearestPatch,
     Prediction,
@@ -43,54 +44,6 @@ from memory_bank import MemoryBank
 
 if TYPE_CHECKING:
     from anomaly.imaging.heatmap import BankPicture
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddingFiles:
-    """The exported embedding network and what it was made of.
-
-    Attributes
-    ----------
-    xml, weights : bytes
-        OpenVINO IR.
-    backbone_sha256 : str
-        Of the file that the backbone's weights were read from.
-    whitening : tuple of Whitening
-        One per tap, or none.
-    """
-
-    xml: bytes
-    weights: bytes
-    backbone_sha256: str
-    whitening: tuple[Whitening, ...]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What a detector was trained on; empty where it was fitted on bare images.
-
-    Attributes
-    ----------
-    created : str
-        ISO 8601, UTC.
-    data : str
-        The folder, as the caller named it.
-    layout : str
-        How that folder was understood.
-    notes : tuple of str
-        What was noticed about the data and the split, one sentence each.
-    selection : tuple of str
-        How the settings were chosen, one sentence each.
-    splits : tuple of SplitEntry
-        Every image with its place in the split.
-    """
-
-    created: str = ""
-    data: str = ""
-    layout: str = ""
-    notes: tuple[str, ...] = ()
-    selection: tuple[str, ...] = ()
-    splits: tuple[SplitEntry, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +80,7 @@ class Detector:
     scales: tuple[float, ...]
     bank_images: tuple[BankImage, ...]
     thumbnails: Thumbnails
-    provenance: Provenance = Provenance()
+    provenance: Provenance = field(default_factory=Provenance)
     history: CalibrationHistory | None = None
     capture: CaptureReference | None = None
     part_view: PartView | None = None
@@ -156,7 +109,26 @@ class Detector:
         """
         return self._judge(self._pixels(image))[1]
 
-    def predict(self, image: Path | str | UInt8Array, *, part_type: str = "") -> Prediction:
+    def sample(self, pixels: UInt8Array, *, exclude_group: int | None = None) -> CaptureSample:
+        """Return what one picture is like as a whole, its score among it, without any verdict.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, (H, W, 3)
+        exclude_group : int, optional
+            Number of a bank image whose own rows do not count.
+
+        Raises
+        ------
+        memory_bank.TooFewRowsError
+            Hardly a row of the bank comes from another image.
+        """
+        found, score, grid_map = self._judge(pixels, exclude_group)
+        return capture_sample(measure_quality(pixels), grid_map, found.means, score)
+
+    def predict(
+        self, image: Path | str | UInt8Array, *, part_type: str = "", exclude_group: int | None = None
+    ) -> Prediction:
         """Score one image, label it if the detector is calibrated, and say where and why.
 
         Parameters
@@ -164,6 +136,8 @@ class Detector:
         image : path, or ndarray of uint8, (H, W, 3)
         part_type : str
             Whose threshold counts, where it has one of its own; empty, or a type without: the common threshold.
+        exclude_group : int, optional
+            Number of a bank image whose own rows do not count, such as this one's.
 
         Raises
         ------
@@ -171,7 +145,7 @@ class Detector:
             The file cannot be used.
         """
         pixels = self._pixels(image)
-        found, score, grid_map = self._judge(pixels)
+        found, score, grid_map = self._judge(pixels, exclude_group)
         anomaly_map = to_pixels(grid_map, pixels.shape[0], pixels.shape[1])
         record = self.record
         quality = measure_quality(pixels)
@@ -239,6 +213,7 @@ class Detector:
         self,
         labelled: Path | str | Sequence[LabelledImage] = (),
         *,
+        scored: Sequence[ScoredImage] = (),
         objective: Objective = "accuracy",
         target: float | None = None,
         confidence: float = DEFAULT_CONFIDENCE,
@@ -254,6 +229,8 @@ class Detector:
         ----------
         labelled : folder or sequence of LabelledImage
             Images outside the memory bank; a folder is read as ``--data DIR`` is. Empty: the stored scores alone.
+        scored : sequence of ScoredImage
+            Other labelled images that this very memory bank has scored before.
         objective, target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate
             See :func:`anomaly.calibrate`.
         reason : str
@@ -275,7 +252,7 @@ class Detector:
         images = read_dataset(Path(labelled)).images if isinstance(labelled, Path | str) else tuple(labelled)
         new = self.score_labelled(images, progress=progress)
         old = self.record.scores if self.record else ()
-        merged = merge_scores(old, new)
+        merged = merge_scores(old, (*new, *scored))
         choose = partial(
             calibrate,
             objective=objective,
@@ -287,7 +264,7 @@ class Detector:
         )
         calibration = calibrate_by_type(merged.scores, choose)
         calibration = replace(calibration, notes=(*calibration.notes, *merged.notes))
-        source = _source(stored=len(old), new=len(new))
+        source = _source(stored=len(old), new=len(new), recorded=len(scored))
         return self._with_calibration(calibration, merged.scores, reason=reason, source=source)
 
     def _with_calibration(
@@ -332,8 +309,11 @@ class Detector:
     def _pixels(self, image: Path | str | UInt8Array) -> UInt8Array:
         return load_image(image, limits=self.config.image) if isinstance(image, Path | str) else image
 
-    def _judge(self, pixels: UInt8Array) -> tuple[PatchDistances, float, Float32Array]:
-        found = self.extractor.distances(pixels, self.banks, neighbours=self.config.bank.neighbours)
+    def _judge(
+        self, pixels: UInt8Array, exclude_group: int | None = None
+    ) -> tuple[PatchDistances, float, Float32Array]:
+        neighbours = self.config.bank.neighbours
+        found = self.extractor.distances(pixels, self.banks, neighbours=neighbours, exclude_group=exclude_group)
         scoring = self.config.scoring
         grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
         return found, image_score(grid_map, top_share=scoring.top_share), grid_map
@@ -349,10 +329,11 @@ class Detector:
         return NearestPatch(image.name, centre_x, centre_y, float(found.distance[tap][cells[tap]]))
 
 
-def _source(*, stored: int, new: int) -> str:
+def _source(*, stored: int, new: int, recorded: int) -> str:
     """Where the scores of a calibration come from, in words."""
     parts = [f"{stored} stored scores"] if stored else []
     parts += [f"{new} newly scored images"] if new else []
+    parts += [f"{recorded} operators' verdicts"] if recorded else []
     return " and ".join(parts)
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anomaly.config import Config
-from anomaly.detector.detector import EmbeddingFiles
 from anomaly.detector.features import Extractor
+from anomaly.detector.origin import EmbeddingFiles
 from anomaly.embedding.openvino_runtime import OpenVINORuntime, export
 from anomaly.embedding.registry import backbone
 from anomaly.embedding.runtime import Device, Runtime, cuda_present

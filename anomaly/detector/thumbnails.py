@@ -63,6 +63,10 @@ class Thumbnails(Mapping[str, bytes]):
         entry = self._entries[name]
         return entry if isinstance(entry, bytes) else entry.read()
 
+    def entry(self, name: str) -> bytes | StoredThumbnail:
+        """Return what is known of one picture, without reading it."""
+        return self._entries[name]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

@@ -10,6 +10,8 @@
     parts.json              how parts are told apart (see anomaly.detector.part_view); missing: they are not
     splits.csv              every image with its place in the split
     thumbnails/0000.jpg …   the bank images, small
+    versions.json, earlier/ memory banks before and after a change (see anomaly.detector.bank_versions); not there
+                            before the first
     card.md                 for the eye; never read
 
 Pickle-free, specified and versioned after safetensors (https://github.com/huggingface/safetensors).
@@ -22,41 +24,56 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anomaly.calibration import CalibrationHistory
 from anomaly.capture.files import read_reference, write_reference
 from anomaly.config import config_from_dict, config_to_dict
-from anomaly.dataset import parse_splits_csv, splits_csv
+from anomaly.dataset import splits_csv
+from anomaly.detector.bank_versions import FILE as VERSIONS
+from anomaly.detector.bank_versions import (
+    Action,
+    BankVersion,
+    BankVersions,
+    bring_back,
+    plain_name,
+    put_aside,
+    read_versions,
+)
 from anomaly.detector.card import card
-from anomaly.detector.detector import Detector, EmbeddingFiles, Provenance
+from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor
-from anomaly.detector.folder import check_parent, recover, replaced_folder
+from anomaly.detector.folder import check_parent, replaced_folder
+from anomaly.detector.model_reading import (
+    FORMAT,
+    MANIFEST,
+    corrupt,
+    make_runtime,
+    read_checked_manifest,
+    read_history,
+    read_provenance,
+    read_standing,
+    read_whitening,
+    sha256_of,
+    verified_files,
+)
+from anomaly.detector.origin import EmbeddingFiles
 from anomaly.detector.part_view import PartView
 from anomaly.detector.thumbnails import StoredThumbnail, Thumbnails
-from anomaly.embedding.openvino_runtime import OpenVINORuntime
-from anomaly.embedding.registry import Backbone, backbone
-from anomaly.embedding.runtime import Device, Runtime, cuda_present
-from anomaly.embedding.whitening import Whitening
+from anomaly.embedding.registry import backbone
+from anomaly.embedding.runtime import Device
 from anomaly.errors import (
-    AnomalyError,
     BackboneError,
     CalibrationError,
     ConfigError,
     OutputError,
-    TrainedModelCorruptError,
-    TrainedModelMissingError,
-    TrainedModelVersionError,
 )
 from anomaly.imaging.geometry import Geometry
 from memory_bank import MemoryBank, MemoryBankError
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 _PARTS = "parts.json"
 _LIBRARIES = ("goodparts", "numpy", "pillow", "faiss-cpu", "openvino", "torch", "timm")
 
@@ -97,21 +114,71 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
 def save_calibration(detector: Detector, folder: Path | str) -> None:
     """Write only what a calibration changes; every other file stays the one that was written by training.
 
+    Where another calibration was made to stand whose memory bank is not the standing one, that bank comes back.
+
     Raises
     ------
     OutputError
         The folder cannot be written.
+    TrainedModelCorruptError
+        What is to be kept is not what was written.
     """
     target = _replaceable(Path(folder))
     with replaced_folder(target) as new:
-        shutil.copytree(target, new, dirs_exist_ok=True, copy_function=_link)
-        written = _read_manifest(target)["files"]
-        for path in [path for path in new.rglob("*") if path.is_file()]:
-            if not _kept(path.relative_to(new).as_posix()):
-                path.unlink()  # never write through a hard link into the model that stands
+        known = _copy_kept(target, new)
+        standing = read_standing(target)
+        versions = None if standing is None else read_versions(target, standing.calibrations)
+        if standing is not None and versions is not None and detector.history is not None:
+            versions = versions.calibrated(len(detector.history.records), standing=standing.version)
+            before, after = versions.of(standing.version), versions.of(detector.history.active_version)
+            if before != after:
+                known = bring_back(new, after, put_aside(new, before, known))
+                detector = _with_bank(detector, new)
+            known = _write_versions(versions, new, known)
         _write_calibration(detector, new)
         (new / "card.md").write_text(card(detector), encoding="utf-8")
-        _write_manifest(detector, new, known={name: sha256 for name, sha256 in written.items() if _kept(name)})
+        _write_manifest(detector, new, known=known)
+
+
+def save_bank_change(
+    detector: Detector, folder: Path | str, *, action: Action, images: Sequence[str], reason: str
+) -> None:
+    """Write a detector with another memory bank and one more calibration, which stands; the old bank is kept.
+
+    Parameters
+    ----------
+    detector : Detector
+        See :func:`anomaly.detector.bank_change.recalibrated`.
+    folder : path
+        The trained model that it was made of.
+    action : {"learn-good", "forget"}
+    images : sequence of str
+        Names of the bank images that came or went.
+    reason : str
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    TrainedModelCorruptError
+        What is to be kept is not what was written.
+    """
+    target = _replaceable(Path(folder))
+    record = detector.record
+    assert record is not None
+    with replaced_folder(target) as new:
+        known = _copy_kept(target, new)
+        standing = read_standing(target)
+        assert standing is not None
+        versions = read_versions(target, standing.calibrations) or BankVersions.of_one(standing.calibrations)
+        change = BankVersion(len(versions.versions) + 1, action, tuple(images), record.created, reason)
+        known = put_aside(new, versions.of(standing.version), known)
+        _write_bank(detector, new)
+        _write_thumbnails(detector.thumbnails, new)
+        known = _write_versions(versions.changed(change), new, known)
+        _write_calibration(detector, new)
+        (new / "card.md").write_text(card(detector), encoding="utf-8")
+        _write_manifest(detector, new, known=known)
 
 
 def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
@@ -127,9 +194,9 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
     TrainedModelMissingError, TrainedModelCorruptError, TrainedModelVersionError, RuntimeUnavailableError
     """
     root = Path(folder)
-    manifest = _read_manifest(root)
+    manifest = read_checked_manifest(root)
     try:
-        files = _verified(root, manifest["files"])
+        files = verified_files(root, manifest["files"])
         config = config_from_dict(manifest["config"])
         entry = backbone(config.embedding.backbone)
         taps = [tap.name for tap in entry.select_taps(config.embedding.taps)]
@@ -137,14 +204,14 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
             xml=files["embedding.xml"],
             weights=files["embedding.bin"],
             backbone_sha256=str(manifest["backbone"]["sha256"]),
-            whitening=_read_whitening(files, taps) if config.embedding.whitening else (),
+            whitening=read_whitening(files, taps) if config.embedding.whitening else (),
         )
         images = json.loads(files["bank/images.json"])
         detector = Detector(
             config=config,
             extractor=Extractor(
                 Geometry(config.geometry.size, entry.multiple, entry.least_multiples),
-                _runtime(embedding, manifest, entry, device),
+                make_runtime(embedding, manifest, entry, device),
             ),
             embedding=embedding,
             banks=tuple(MemoryBank.load(root / "bank" / tap) for tap in taps),
@@ -156,15 +223,15 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
                     for i, image in enumerate(images)
                 }
             ),
-            provenance=_provenance(manifest, files),
-            history=_read_history(files),
+            provenance=read_provenance(manifest, files),
+            history=read_history(files),
             capture=read_reference(files, folder="capture"),
             part_view=PartView.from_text(files[_PARTS].decode()) if _PARTS in files else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise _corrupt(root, f"an entry is missing or malformed ({error})") from error
+        raise corrupt(root, f"an entry is missing or malformed ({error})") from error
     except (MemoryBankError, ConfigError, BackboneError, CalibrationError) as error:
-        raise _corrupt(root, str(error)) from error
+        raise corrupt(root, str(error)) from error
     return detector
 
 
@@ -175,7 +242,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     ------
     TrainedModelMissingError, TrainedModelCorruptError, TrainedModelVersionError
     """
-    return _read_manifest(Path(folder))
+    return read_checked_manifest(Path(folder))
 
 
 def fingerprint(folder: Path | str) -> str:
@@ -184,10 +251,14 @@ def fingerprint(folder: Path | str) -> str:
 
 
 def training_fingerprint(folder: Path | str) -> str:
-    """First 12 digits of a hash that changes with the training and never with a calibration."""
-    files = _read_manifest(Path(folder))["files"]
-    kept = json.dumps({name: sha256 for name, sha256 in sorted(files.items()) if _kept(name)})
-    return _sha256(kept.encode())[:12]
+    """First 12 digits of a hash that changes with training and memory bank, and never with a calibration.
+
+    A memory bank that was brought back has its old one again.
+    """
+    files = read_checked_manifest(Path(folder))["files"]
+    own = {name: sha256 for name, sha256 in sorted(files.items()) if _kept(name) and plain_name(name) == name}
+    kept = json.dumps({name: sha256 for name, sha256 in own.items() if name != VERSIONS})
+    return sha256_of(kept.encode())[:12]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -203,6 +274,32 @@ def _replaceable(target: Path) -> Path:
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target} is a file: name a folder with --model DIR", path=target)
     return target
+
+
+def _copy_kept(target: Path, new: Path) -> dict[str, str]:
+    """Link all that a calibration leaves as it is into a new folder; return the hashes of that."""
+    shutil.copytree(target, new, dirs_exist_ok=True, copy_function=_link)
+    for path in [path for path in new.rglob("*") if path.is_file()]:
+        if not _kept(path.relative_to(new).as_posix()):
+            path.unlink()  # never write through a hard link into the model that stands
+    return {name: sha256 for name, sha256 in read_checked_manifest(target)["files"].items() if _kept(name)}
+
+
+def _write_versions(versions: BankVersions, root: Path, known: Mapping[str, str]) -> dict[str, str]:
+    """Write ``versions.json`` anew, and return the hashes without its."""
+    (root / VERSIONS).unlink(missing_ok=True)
+    (root / VERSIONS).write_text(versions.to_json(), encoding="utf-8")
+    return {name: sha256 for name, sha256 in known.items() if name != VERSIONS}
+
+
+def _with_bank(detector: Detector, root: Path) -> Detector:
+    """Return the detector with the memory bank of a folder, for the card."""
+    images = json.loads((root / "bank" / "images.json").read_text(encoding="utf-8"))
+    try:
+        banks = tuple(MemoryBank.load(root / "bank" / tap) for tap in _tap_names(detector))
+    except MemoryBankError as error:
+        raise corrupt(root, str(error)) from error
+    return dataclasses.replace(detector, banks=banks, bank_images=tuple(BankImage(**image) for image in images))
 
 
 def _write_embedding(detector: Detector, root: Path) -> None:
@@ -254,7 +351,7 @@ def _write_manifest(detector: Detector, root: Path, *, known: Mapping[str, str] 
         },
         "scales": dict(zip(_tap_names(detector), detector.scales, strict=True)),
         "files": {
-            name: known.get(name) or _sha256((root / name).read_bytes())
+            name: known.get(name) or sha256_of((root / name).read_bytes())
             for name in sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
             if name != MANIFEST
         },
@@ -290,117 +387,3 @@ def _version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return ""
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
-def _read_manifest(root: Path) -> dict[str, Any]:
-    recover(root)
-    try:
-        content = (root / MANIFEST).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        raise TrainedModelMissingError(
-            f"there is no trained model in {root}: train one with --train, or name another folder with --model DIR",
-            path=root,
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise _corrupt(root, f"{MANIFEST} cannot be read ({error})") from error
-    try:
-        manifest = json.loads(content)
-        version = manifest["format"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise _corrupt(root, f"{MANIFEST} is no manifest ({error!r})") from error
-    if type(version) is not int or version < 1:
-        raise _corrupt(root, f"{MANIFEST} states the format {version!r}")
-    if version > FORMAT:
-        raise TrainedModelVersionError(
-            f"the trained model in {root} has format {version}, this goodparts reads up to {FORMAT}: update "
-            f"goodparts (pip install -U goodparts) or train again",
-            path=root,
-        )
-    return dict(manifest)
-
-
-def _verified(root: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
-    """Contents of the files whose hash is checked here; banks check theirs, thumbnails are checked when shown."""
-    contents = {}
-    for name, expected in hashes.items():
-        path = root / name
-        if ".." in Path(name).parts or Path(name).is_absolute():
-            raise _corrupt(root, f"{MANIFEST} names a file outside the folder, {name!r}")
-        if name.startswith("thumbnails/") or (name.startswith("bank/") and name.endswith(".npy")):
-            if not path.is_file():
-                raise _corrupt(root, f"{name} is missing")
-            continue
-        try:
-            contents[name] = path.read_bytes()
-        except OSError as error:
-            raise _corrupt(root, f"{name} cannot be read ({error.strerror})") from error
-        if _sha256(contents[name]) != expected:
-            raise _corrupt(root, f"{name} is not the file that was written (sha256 differs)")
-    return contents
-
-
-def _read_whitening(files: Mapping[str, bytes], taps: list[str]) -> tuple[Whitening, ...]:
-    def array(name: str) -> Any:
-        import io
-
-        return np.load(io.BytesIO(files[name]), allow_pickle=False)
-
-    return tuple(Whitening(array(f"whitening/{tap}/mean.npy"), array(f"whitening/{tap}/matrix.npy")) for tap in taps)
-
-
-def _read_history(files: Mapping[str, bytes]) -> CalibrationHistory | None:
-    prefix = "calibration/"
-    texts = {name.removeprefix(prefix): c.decode() for name, c in files.items() if name.startswith(prefix)}
-    return CalibrationHistory.from_texts(texts) if texts else None
-
-
-def _provenance(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Provenance:
-    entry: Mapping[str, Any] = manifest["provenance"]
-    return Provenance(
-        created=entry["created"],
-        data=entry["data"],
-        layout=entry["layout"],
-        notes=tuple(entry["notes"]),
-        selection=tuple(entry.get("selection", ())),  # since 0.2
-        splits=parse_splits_csv(files["splits.csv"].decode("utf-8", "surrogateescape")),
-    )
-
-
-def _runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone, device: Device) -> Runtime:
-    if device == "cpu" or (device == "auto" and not cuda_present()):
-        return OpenVINORuntime(files.xml, files.weights)
-    try:
-        return _torch_runtime(files, manifest, entry)
-    except (ImportError, AnomalyError):
-        if device == "cuda":
-            raise
-        return OpenVINORuntime(files.xml, files.weights)
-
-
-def _torch_runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone) -> Runtime:
-    from anomaly.embedding.network import EmbeddingNetwork
-    from anomaly.embedding.torch_runtime import TorchRuntime
-    from anomaly.embedding.weights import load_weights
-
-    config = config_from_dict(dict(manifest["config"])).embedding
-    weights, digest = load_weights(entry, config.weights)
-    if digest != files.backbone_sha256:
-        raise TrainedModelCorruptError(
-            f"the weights of {entry.name} on this machine are not those it was trained with: use --device cpu",
-            path=config.weights or entry.origin,
-        )
-    return TorchRuntime(EmbeddingNetwork(entry, config, weights=weights, whitening=files.whitening))
-
-
-def _corrupt(root: Path, what: str) -> TrainedModelCorruptError:
-    return TrainedModelCorruptError(
-        f"the trained model in {root} is damaged: {what}; restore the folder from a copy or train again with --train",
-        path=root,
-    )

@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 
 from anomaly.config import Config
 from anomaly.dataset import Dataset, LabelledImage, SplitAssignment, find_duplicates, split_dataset
-from anomaly.detector.detector import Detector, Provenance
+from anomaly.detector.detector import Detector
+from anomaly.detector.origin import Provenance
 from anomaly.detector.patchcore import PatchCore
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection, select_settings
+from anomaly.detector.suspects import Suspect, find_suspects
 from anomaly.embedding.runtime import Device
 
 
@@ -31,12 +33,15 @@ class Training:
         The settings it was trained with, and why.
     test : tuple of LabelledImage
         The images that nothing has looked at; may be empty.
+    suspects : tuple of Suspect
+        Images of the memory bank that look damaged among the others, strangest first.
     """
 
     detector: Detector
     split: SplitAssignment
     selection: Selection
     test: tuple[LabelledImage, ...]
+    suspects: tuple[Suspect, ...] = ()
 
 
 def train(
@@ -61,8 +66,8 @@ def train(
         (:mod:`anomaly.detector.selection`).
     device : {"auto", "cpu", "cuda"}
     progress : Progress
-        Told about ``checking images``, ``trying settings`` and the stages of :meth:`anomaly.PatchCore.fit` and
-        :meth:`anomaly.Detector.calibrate`.
+        Told about ``checking images``, ``trying settings``, ``looking for suspects`` and the stages of
+        :meth:`anomaly.PatchCore.fit` and :meth:`anomaly.Detector.calibrate`.
 
     Returns
     -------
@@ -92,4 +97,5 @@ def train(
         splits=split.entries,
     )
     detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
-    return Training(detector, split, selection, split.select("test"))
+    suspects = find_suspects(detector, [image.path for image in bank], progress=progress)
+    return Training(detector, split, selection, split.select("test"), suspects)

@@ -2,5 +2,6 @@
 
 from anomaly.journal.entry import JournalEntry
 from anomaly.journal.store import Journal
+from anomaly.journal.verdicts import OperatorVerdict
 
-__all__ = ["Journal", "JournalEntry"]
+__all__ = ["Journal", "JournalEntry", "OperatorVerdict"]

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ import numpy as np
 
 from anomaly.errors import JournalError
 from anomaly.journal.entry import JournalEntry
+from anomaly.journal.verdicts import OperatorVerdict, read_verdicts, write_verdicts
 from anomaly.types import Float32Array
 
 SCHEMA_VERSION = 1
@@ -122,6 +123,28 @@ class Journal:
             row = self._connection.execute(statement, _row(entry)).lastrowid
         assert row is not None
         return row
+
+    def record(self, verdicts: Sequence[OperatorVerdict]) -> None:
+        """Add what people found; when this returns, all of it is on the disk.
+
+        Raises
+        ------
+        JournalError
+            It could not be written; the journal is as it was.
+        """
+        with self._mapped():
+            write_verdicts(self._connection, tuple(verdicts))
+
+    def verdicts(self) -> tuple[OperatorVerdict, ...]:
+        """Return the last verdict on each image that somebody looked at, in the order they were given.
+
+        Raises
+        ------
+        JournalError
+            The file is damaged.
+        """
+        with self._mapped():
+            return read_verdicts(self._connection)
 
     def __len__(self) -> int:
         with self._mapped():

@@ -12,7 +12,7 @@ from anomaly.calibration import Calibration, CalibrationRecord, ScoredImage
 from anomaly.capture.reference import COLUMNS
 from anomaly.config import Config
 from anomaly.detector import Detector, fingerprint, read_manifest, training_fingerprint
-from anomaly.detector.detector import Provenance
+from anomaly.detector.origin import Provenance
 from anomaly.embedding.registry import backbone
 from anomaly.evaluation import EvaluationReport, evaluate_scores
 from anomaly.report.results import TestResults

@@ -1,0 +1,104 @@
+"""What ``--train`` tells of undamaged training images that look damaged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from anomaly.cli.heatmap import draw_heatmap
+from anomaly.cli.progress import Reporter
+from anomaly.errors import OutputError
+from anomaly.imaging.decode import load_image
+from anomaly.imaging.encode import write_image
+from anomaly.imaging.names import printable_name
+
+if TYPE_CHECKING:
+    from anomaly.detector.training import Training
+
+MOST_PICTURES = 20
+"""Suspects that get a heatmap, the strangest first."""
+_OURS = re.compile(r"suspect-[0-9]{2}_.*\.png")
+
+
+def suspects_folder(model: Path) -> Path:
+    """Return where the heatmaps go: beside the trained model."""
+    return model.absolute().with_name(f"{model.absolute().name}-suspects")
+
+
+def draw_suspects(training: Training, paths: Mapping[str, Path], model: Path, progress: Reporter) -> dict[str, Path]:
+    """Draw a heatmap of each of the first suspects, judged by the memory bank without itself.
+
+    Pictures of an earlier training are removed, whatever else lies in the folder stays.
+
+    Parameters
+    ----------
+    paths : mapping of str to Path
+        Where the images lie, by name.
+    model : Path
+        The trained model beside which they are put.
+
+    Returns
+    -------
+    dict of str to Path
+        The pictures by the names of the images; empty, and no folder made, without suspects.
+
+    Raises
+    ------
+    ImageError, OutputError
+    """
+    folder = suspects_folder(model)
+    _clear(folder)
+    drawn: dict[str, Path] = {}
+    first = training.suspects[:MOST_PICTURES]
+    for place, suspect in enumerate(first, start=1):
+        detector = training.detector
+        image = load_image(paths[suspect.name], limits=detector.config.image)
+        prediction = detector.predict(image, exclude_group=suspect.number)
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn[suspect.name] = folder / f"suspect-{place:02d}_{PurePosixPath(suspect.name).stem[:80]}.png"
+        write_image(draw_heatmap(detector, image, prediction), drawn[suspect.name])
+        progress("drawing suspects", place, len(first))
+    return drawn
+
+
+def suspect_facts(training: Training, drawn: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """Return what there is to say, ready for JSON."""
+    return [
+        {
+            "image": suspect.name,
+            "score": suspect.score,
+            "limit": suspect.limit,
+            "heatmap": str(drawn[suspect.name]) if suspect.name in drawn else None,
+        }
+        for suspect in training.suspects
+    ]
+
+
+def suspect_lines(training: Training, model: Path) -> list[str]:
+    """Say the same to people; nothing where there is no suspect."""
+    if not training.suspects:
+        return []
+    n, bank = len(training.suspects), len(training.detector.bank_images)
+    limit = training.suspects[0].limit
+    lines = [
+        f"suspects: {n} of the {bank} undamaged images of the memory bank "
+        f"{'looks' if n == 1 else 'look'} damaged among the others (score above {limit:.3g} without "
+        f"{'itself' if n == 1 else 'themselves'}); heatmaps in {suspects_folder(model).name}",
+        *(f"suspect {suspect.name}  score {suspect.score:.3g}" for suspect in training.suspects),
+    ]
+    return [printable_name(line) for line in lines]
+
+
+def _clear(folder: Path) -> None:
+    try:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if _OURS.fullmatch(path.name):
+                path.unlink()
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise OutputError(
+            f"cannot clear {folder} ({error.strerror or error}): remove it or choose another --model", path=folder
+        ) from error

@@ -1,0 +1,130 @@
+"""``--verdict``: what people found when they looked, to the journal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from anomaly.cli.output import emit, say
+from anomaly.cli.parser import Arguments
+from anomaly.cli.rows import json_line
+from anomaly.errors import ImageError, JournalError
+from anomaly.imaging.decode import content_hash
+from anomaly.imaging.names import printable_name
+from anomaly.journal import Journal, OperatorVerdict
+
+if TYPE_CHECKING:
+    from anomaly.calibration import ScoredImage
+    from anomaly.detector import Detector
+
+
+def run(arguments: Arguments) -> int:
+    """Record the truth of judged images, all of them or, where one is not in the journal, none.
+
+    Returns
+    -------
+    int
+        0; 1 if an image cannot be read, which then has no verdict.
+    """
+    assert arguments.journal is not None
+    assert arguments.truth is not None
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    verdicts, failed = [], []
+    for path in arguments.images:
+        try:
+            sha256 = content_hash(path)
+        except ImageError as error:
+            failed.append(str(error))
+            continue
+        verdicts.append(
+            OperatorVerdict(now, sha256, path, arguments.truth, arguments.part_type, arguments.reason or "")
+        )
+    if not arguments.journal.is_file():
+        raise JournalError(
+            f"there is no journal {arguments.journal}: make one with --predict ... --journal FILE",
+            path=arguments.journal,
+        )
+    with Journal(arguments.journal, inputs=arguments.images) as journal:
+        said = {entry.sha256: entry.label for entry in journal.read()}
+        unknown = [verdict.path for verdict in verdicts if verdict.sha256 not in said]
+        if unknown:
+            raise JournalError(
+                f"{len(unknown)} of {len(arguments.images)} images were never judged in this journal, the first is "
+                f"{printable_name(unknown[0])}: judge them with --predict --journal first; nothing was recorded",
+                path=arguments.journal,
+            )
+        if verdicts:
+            journal.record(verdicts)
+    for verdict in verdicts:
+        was = said[verdict.sha256] or "score only"
+        if arguments.json:
+            emit(json_line({"path": verdict.path, "truth": verdict.truth, "label": said[verdict.sha256]}))
+        else:
+            emit(f"{printable_name(verdict.path)}  {verdict.truth}  (judged {was})")
+    for why in failed:
+        say(f"error: {printable_name(why)}")
+    return 1 if failed else 0
+
+
+def judged_with_verdicts(
+    detector: Detector, journal: Journal, *, model: str
+) -> tuple[tuple[ScoredImage, ...], list[str]]:
+    """Return the images that people looked at, with the scores that this training gave them.
+
+    Parameters
+    ----------
+    detector : Detector
+    journal : Journal
+    model : str
+        See :func:`anomaly.detector.training_fingerprint`.
+
+    Returns
+    -------
+    tuple of ScoredImage
+    list of str
+        What a reader of the threshold has to know of them.
+
+    Raises
+    ------
+    JournalError
+        There is no verdict on an image that this training has judged.
+    LeakError
+        Some of the images are in the memory bank.
+    """
+    from anomaly.calibration import ScoredImage
+    from anomaly.dataset import refuse_bank_images
+    from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
+
+    verdicts = journal.verdicts()
+    entries = {entry.sha256: entry for entry in journal.read(model=model)}
+    used = [verdict for verdict in verdicts if verdict.sha256 in entries]
+    usable = [verdict for verdict in used if entries[verdict.sha256].label != NOT_JUDGED]
+    if not usable:
+        raise JournalError(
+            f"the journal {journal.path} has {len(verdicts)} verdicts, none on an image that this trained model has "
+            "judged: record some with --verdict IMAGE... --truth LABEL --journal FILE",
+            path=journal.path,
+        )
+    bank = [(image.name, image.sha256) for image in detector.bank_images]
+    refuse_bank_images([(verdict.path, verdict.sha256) for verdict in usable], bank)
+    flagged = sum(entries[verdict.sha256].label in (DAMAGED, REINSPECT) for verdict in usable)
+    notes = [
+        f"{len(usable)} operators' verdicts from the journal, {flagged} of them on images that had been flagged: rates "
+        "are those of the line only if the images to look at were chosen without regard to their score"
+    ]
+    if len(used) < len(verdicts):
+        notes.append(f"{len(verdicts) - len(used)} verdicts are on images that another training judged: not used")
+    if len(usable) < len(used):
+        notes.append(f"{len(used) - len(usable)} verdicts are on pictures that were not judged: not used")
+    scored = tuple(
+        ScoredImage(
+            name=PurePath(verdict.path).name,
+            sha256=verdict.sha256,
+            label=verdict.truth,
+            score=entries[verdict.sha256].score,
+            part_type=verdict.part_type,
+        )
+        for verdict in usable
+    )
+    return scored, notes

@@ -1,0 +1,166 @@
+"""Images into the memory bank and out of it, without training again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from anomaly.calibration import ScoredImage
+from anomaly.detector.detector import Detector
+from anomaly.detector.features import BankImage, patch_tags
+from anomaly.detector.thumbnails import Thumbnails, make_thumbnail
+from anomaly.errors import TooFewImagesError
+from anomaly.imaging.decode import content_hash, load_image
+from anomaly.types import BoolArray, Float32Array, Int64Array
+from memory_bank import MemoryBank
+
+LEAST_IMAGES = 2
+"""Fewer undamaged images leave nothing to compare one with."""
+
+
+def with_image(detector: Detector, path: Path) -> Detector:
+    """Return the detector with one more undamaged image in its memory bank.
+
+    It adds the share of its patches that the coresets keep, always the one that is farthest from all rows so far: the
+    greedy choice of training (:mod:`memory_bank.coreset`) goes on from the rows that are there.
+
+    Parameters
+    ----------
+    detector : Detector
+    path : Path
+
+    Returns
+    -------
+    Detector
+        Under the same calibrations, whose scores were made by the other bank: calibrate it anew.
+
+    Raises
+    ------
+    ImageError
+    """
+    pixels = load_image(path, limits=detector.config.image)
+    view, grids = detector.extractor.embed(pixels)
+    number = len(detector.bank_images)
+    banks = []
+    for bank, grid in zip(detector.banks, grids, strict=True):
+        rows = grid.reshape(-1, grid.shape[-1])
+        chosen = farthest_rows(rows, bank, max(1, round(detector.config.bank.coreset_ratio * len(rows))))
+        banks.append(bank.add(rows[chosen], number, patch_tags(view, grid.shape[:2])[chosen]))
+    name = _free_name(path.name, {image.name for image in detector.bank_images})
+    entry = BankImage(name, content_hash(path), pixels.shape[1], pixels.shape[0])
+    pictures = {image.name: detector.thumbnails.entry(image.name) for image in detector.bank_images}
+    return replace(
+        detector,
+        banks=tuple(banks),
+        bank_images=(*detector.bank_images, entry),
+        thumbnails=Thumbnails({**pictures, name: make_thumbnail(pixels)}),
+    )
+
+
+def without_images(detector: Detector, numbers: Collection[int]) -> Detector:
+    """Return the detector without the rows of some bank images; what they had stood for stays uncovered.
+
+    Parameters
+    ----------
+    detector : Detector
+    numbers : collection of int
+        Places among the bank images.
+
+    Returns
+    -------
+    Detector
+        Under the same calibrations, whose scores were made by the other bank: calibrate it anew.
+
+    Raises
+    ------
+    TooFewImagesError
+        Fewer than 2 images, or no row of a tap, would be left.
+    """
+    kept = [number for number in range(len(detector.bank_images)) if number not in set(numbers)]
+    rows = [np.isin(bank.groups, kept) for bank in detector.banks]
+    if len(kept) < LEAST_IMAGES or not all(of_tap.any() for of_tap in rows):
+        raise TooFewImagesError(
+            f"expected at least {LEAST_IMAGES} undamaged images to stay in the memory bank, {len(kept)} would: name "
+            "fewer, or train again",
+            n=len(kept),
+            needed=LEAST_IMAGES,
+        )
+    images = tuple(detector.bank_images[number] for number in kept)
+    return replace(
+        detector,
+        banks=tuple(_kept(bank, of_tap, kept) for bank, of_tap in zip(detector.banks, rows, strict=True)),
+        bank_images=images,
+        thumbnails=Thumbnails({image.name: detector.thumbnails.entry(image.name) for image in images}),
+    )
+
+
+def recalibrated(before: Detector, changed: Detector, calibrated: Detector) -> Detector:
+    """Put a calibration of a changed memory bank behind those of the bank before.
+
+    Parameters
+    ----------
+    before : Detector
+        Calibrated.
+    changed : Detector
+        With the new bank.
+    calibrated : Detector
+        The same, calibrated from nothing on newly scored images.
+
+    Returns
+    -------
+    Detector
+        `changed` under the history of `before` and one more calibration, which stands.
+    """
+    assert before.history is not None
+    assert calibrated.record is not None
+    record = replace(calibrated.record, version=before.history.next_version)
+    return changed.with_history(before.history.append(record))
+
+
+def farthest_rows(rows: Float32Array, bank: MemoryBank, size: int) -> Int64Array:
+    """Choose rows one by one, each the farthest from the bank and those chosen before.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, (p, d)
+    bank : MemoryBank
+    size : int
+        At most so many; fewer where the rest is in the bank already. At least one is chosen.
+
+    Returns
+    -------
+    ndarray of int64, (k,)
+    """
+    distance = bank.search(rows).distance[:, 0].astype(np.float64)
+    chosen: list[int] = []
+    while len(chosen) < size:
+        pick = int(distance.argmax())
+        if chosen and distance[pick] <= 0:
+            break
+        chosen.append(pick)
+        difference = rows.astype(np.float64) - rows[pick]
+        distance = np.minimum(distance, np.sqrt(np.einsum("pd,pd->p", difference, difference)))
+    return np.array(chosen, dtype=np.int64)
+
+
+def stored_scores(detector: Detector, sha256: Collection[str]) -> tuple[ScoredImage, ...]:
+    """Return the stored validation scores of the images with these contents."""
+    scores: Sequence[ScoredImage] = detector.record.scores if detector.record else ()
+    return tuple(image for image in scores if image.sha256 in sha256)
+
+
+def _kept(bank: MemoryBank, rows: BoolArray, kept: list[int]) -> MemoryBank:
+    """Return a bank of some rows, its groups counted anew."""
+    groups = np.searchsorted(np.array(kept), bank.groups[rows]).astype(np.int64)
+    return MemoryBank(bank.vectors[rows], groups, bank.tags[rows], index=bank.index)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free

@@ -1,0 +1,213 @@
+"""What mislabelled training images cost, whether they are named as suspects, and what taking those out gives back.
+
+    python benchmarks/contamination.py DATA [--sets NAME...] [--ball-screw FOLDER]
+
+Into at most ``--most-train`` images of ``train/good`` damaged test images are mixed, so that 0, 5 and 10 % of the
+memory bank are mislabelled; the other test images are scored, the same ones for every share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from anomaly.config import Config, load_config, replace_setting
+from anomaly.dataset import LabelledImage, read_dataset
+from anomaly.detector import Detector
+from anomaly.detector.bank_change import without_images
+from anomaly.detector.patchcore import PatchCore
+from anomaly.detector.suspects import find_suspects
+from anomaly.evaluation.metrics import Interval, auroc_interval
+from anomaly.types import DAMAGED, UNDAMAGED
+from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
+from benchmarks._results import format_table, write_results
+from benchmarks._sets import evenly, find_sets, public_settings, read_set
+
+OUTPUT = Path(__file__).parent / "results" / "contamination.json"
+SHARES = (0.0, 0.05, 0.1)
+HEADER = ("set", "mislabelled", "bank", "AUROC", "lost", "planted named", "good named", "AUROC after review", "lost")
+
+
+@dataclass(frozen=True)
+class Contaminated:
+    """One training with mislabelled images.
+
+    Attributes
+    ----------
+    name : str
+        Of the set.
+    share : float
+        Of the bank images, mislabelled.
+    undamaged, planted : int
+        Bank images.
+    auroc : float
+        Of the other test images.
+    planted_named, undamaged_named : int
+        Of the suspects.
+    auroc_after : float
+        After the planted ones among the suspects were taken out of the bank, as somebody who looks at them would.
+    """
+
+    name: str
+    share: float
+    undamaged: int
+    planted: int
+    auroc: float
+    planted_named: int
+    undamaged_named: int
+    auroc_after: float
+
+    def row(self, clean: float) -> list[str]:
+        """Return the line of the table; ``clean`` is the AUROC without a mislabelled image."""
+        return [
+            self.name,
+            f"{100 * self.share:.0f} %",
+            f"{self.undamaged} + {self.planted}",
+            f"{100 * self.auroc:.1f}",
+            f"{100 * (clean - self.auroc):.1f}",
+            f"{self.planted_named} of {self.planted}",
+            f"{self.undamaged_named} of {self.undamaged}",
+            f"{100 * self.auroc_after:.1f}",
+            f"{100 * (clean - self.auroc_after):.1f}",
+        ]
+
+
+def measure_set(
+    name: str, train: Sequence[LabelledImage], test: Sequence[LabelledImage], config: Config
+) -> list[Contaminated]:
+    """Train once for each of `SHARES`; which images are planted depends on the seed of the configuration alone.
+
+    Raises
+    ------
+    AnomalyError
+    """
+    random = np.random.default_rng(config.seed)
+    damaged = [image for image in test if image.label == DAMAGED]
+    damaged = [damaged[i] for i in random.permutation(len(damaged))]
+    most = _planted(len(train), max(SHARES))
+    judged = [image for image in test if image.label == UNDAMAGED] + damaged[most:]
+    return [_measure_share(name, share, train, damaged, judged, config) for share in SHARES]
+
+
+def _measure_share(
+    name: str,
+    share: float,
+    train: Sequence[LabelledImage],
+    damaged: Sequence[LabelledImage],
+    judged: Sequence[LabelledImage],
+    config: Config,
+) -> Contaminated:
+    planted = damaged[: _planted(len(train), share)]
+    bank = [*train, *planted]
+    bank = [bank[i] for i in np.random.default_rng(config.seed).permutation(len(bank))]
+    paths = [image.path for image in bank]
+    detector = PatchCore(config, device="cpu").fit(paths, names=[image.name for image in bank])
+    suspects = [suspect.number for suspect in find_suspects(detector, paths)]
+    wrong = [number for number in suspects if bank[number].label == DAMAGED]
+    auroc = _auroc(detector, judged)
+    return Contaminated(
+        name=name,
+        share=share,
+        undamaged=len(train),
+        planted=len(planted),
+        auroc=auroc,
+        planted_named=len(wrong),
+        undamaged_named=len(suspects) - len(wrong),
+        auroc_after=_auroc(without_images(detector, wrong), judged) if wrong else auroc,
+    )
+
+
+def _planted(n: int, share: float) -> int:
+    return round(n * share / (1 - share))
+
+
+def _auroc(detector: Detector, images: Sequence[LabelledImage]) -> float:
+    found = auroc_interval([detector.score(i.path) for i in images], [i.label == DAMAGED for i in images])
+    if not isinstance(found, Interval):
+        raise ValueError(f"the AUROC is undefined: {found.reason}")
+    return found.value
+
+
+def _summary(results: Sequence[list[Contaminated]]) -> list[str]:
+    lines = []
+    for place, share in enumerate(SHARES):
+        at = [(of_set[0].auroc, of_set[place]) for of_set in results]
+        lost = 100 * np.mean([clean - found.auroc for clean, found in at])
+        after = 100 * np.mean([clean - found.auroc_after for clean, found in at])
+        named, planted = sum(found.planted_named for _, found in at), sum(found.planted for _, found in at)
+        good, undamaged = sum(found.undamaged_named for _, found in at), sum(found.undamaged for _, found in at)
+        lines.append(
+            f"{100 * share:.0f} % mislabelled: {lost:.1f} points of AUROC lost on average, {after:.1f} after the "
+            f"review; {named} of {planted} planted and {good} of {undamaged} undamaged images named"
+        )
+    return lines
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of image sets in the MVTec AD layout")
+    parser.add_argument("--sets", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
+    parser.add_argument("--ball-screw", type=Path, metavar="FOLDER", help="besides, this folder of labelled images")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML (default: the library's)")
+    parser.add_argument("--size", type=int, metavar="N", help="geometry.size instead of the configuration's")
+    parser.add_argument("--most-train", type=int, default=60, metavar="N", help="undamaged images in the memory bank")
+    parser.add_argument("--most-test", type=int, default=50, metavar="N", help="test images of each label")
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
+    return parser.parse_args(arguments)
+
+
+def _sources(options: argparse.Namespace) -> list[tuple[str, list[LabelledImage], list[LabelledImage]]]:
+    """Return name, undamaged training images and test images of each set."""
+    found = []
+    for image_set in find_sets(options.data, options.sets):
+        images = read_set(image_set)
+        found.append((image_set.name, list(images.train), list(images.test)))
+    if options.ball_screw is not None:
+        dataset = read_dataset(options.ball_screw)
+        good = list(dataset.undamaged)
+        found.append((options.ball_screw.name, good[::2], [*good[1::2], *dataset.damaged]))
+    return [(name, evenly(train, options.most_train), _few(test, options.most_test)) for name, train, test in found]
+
+
+def _few(images: Sequence[LabelledImage], most: int) -> list[LabelledImage]:
+    """At most so many of each label."""
+    labels = (UNDAMAGED, DAMAGED)
+    return [image for label in labels for image in evenly([i for i in images if i.label == label], most)]
+
+
+def _measure(options: argparse.Namespace) -> None:
+    config = load_config(options.config) if options.config else Config()
+    if options.size is not None:
+        config = replace_setting(config, "geometry.size", options.size)
+    about = provenance()
+    results = []
+    for name, train, test in _sources(options):
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        results.append(measure_set(name, train, test, config))
+        rows = [found.row(results[-1][0].auroc) for found in results[-1]]
+        print(format_table(HEADER, rows), file=sys.stderr, flush=True)
+    print(f"{machine_line(about['machine'])}; {about['date'][:10]}; seed {config.seed}\n")
+    print(format_table(HEADER, [found.row(of_set[0].auroc) for of_set in results for found in of_set]))
+    print("\nAUROC of the test images that were not planted, in %; lost: in points against no mislabelled image.")
+    for line in _summary(results):
+        print(line)
+    sets: list[dict[str, Any]] = [vars(found) for of_set in results for found in of_set]
+    write_results(options.output, about | {"seed": config.seed, "config": public_settings(config), "sets": sets})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print and write; return the exit status."""
+    return exit_status(lambda: _measure(_parse(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

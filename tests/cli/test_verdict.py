@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from anomaly.cli import main
+from anomaly.detector import load_detector
+from anomaly.journal import Journal
+from tests.parts import write_part
+
+
+@pytest.fixture
+def model(trained_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_model, tmp_path / "model"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Path]:
+    return [write_part(tmp_path / "photos" / f"{i}.png", 900 + i, damaged=i > 2) for i in range(4)]
+
+
+@pytest.fixture
+def journal(model: Path, images: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    path = tmp_path / "j.sqlite"
+    words = ["--predict", *map(str, images), "--model", str(model), "--device", "cpu", "--journal", str(path)]
+    assert main([*words, "--quiet"]) == 0
+    capsys.readouterr()
+    return path
+
+
+def record(journal: Path, truth: str, *words: str | Path) -> int:
+    return main(["--verdict", *map(str, words), "--truth", truth, "--journal", str(journal)])
+
+
+def test_verdicts_become_validation_scores(
+    model: Path, images: list[Path], journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = images[1].rename(tmp_path / "moved.png")
+    assert record(journal, "undamaged", images[0], moved) == 0
+    assert (
+        capsys.readouterr().out
+        == f"{images[0]}  undamaged  (judged undamaged)\n{moved}  undamaged  (judged undamaged)\n"
+    )
+    assert record(journal, "undamaged", images[3], "--reason", "a shadow") == 0
+    assert record(journal, "damaged", images[3], "--json", "--reason", "no shadow") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["truth"] == "damaged"
+    before = load_detector(model, device="cpu").record
+    for image in (images[0], moved, images[3]):
+        image.unlink()
+    assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
+    err = capsys.readouterr().err
+    assert "3 operators' verdicts from the journal, 1 of them on images that had been flagged" in err
+    after = load_detector(model, device="cpu").record
+    assert before is not None
+    assert after is not None
+    new = after.scores[len(before.scores) :]
+    with Journal(journal, read_only=True) as opened:
+        judged = {entry.sha256: entry.score for entry in opened.read()}
+        assert [verdict.note for verdict in opened.verdicts()] == ["", "", "no shadow"]
+    assert [(image.label, image.score) for image in new] == [(i.label, judged[i.sha256]) for i in new]
+    assert [image.label for image in new] == ["undamaged", "undamaged", "damaged"]
+    assert after.source.endswith("and 3 operators' verdicts")
+    assert after.reason == f"--from-journal {journal}"
+
+
+def test_only_judged_images_get_a_verdict(
+    images: list[Path], journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stranger = write_part(tmp_path / "stranger.png", 77)
+    assert record(journal, "damaged", images[0], stranger) == 1
+    assert "stranger.png" in capsys.readouterr().err
+    with Journal(journal, read_only=True) as opened:
+        assert opened.verdicts() == ()
+    assert record(journal, "damaged", images[0], tmp_path / "none.png") == 1
+    assert "none.png" in capsys.readouterr().err
+    with Journal(journal, read_only=True) as opened:
+        assert len(opened.verdicts()) == 1
+    assert record(tmp_path / "none.sqlite", "damaged", images[0]) == 1
+    assert "there is no journal" in capsys.readouterr().err
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_without_a_usable_verdict_nothing_changes(
+    model: Path, journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--recalibrate", "--from-journal", str(journal), "--model", str(model)]
+    assert main(call) == 1
+    assert "has 0 verdicts" in capsys.readouterr().err
+    history = load_detector(model, device="cpu").history
+    assert history is not None
+    assert len(history.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--journal", "j"], "--verdict needs --truth LABEL"),
+        (["--truth", "damaged"], "--verdict needs --journal FILE"),
+        (["--truth", "broken", "--journal", "j"], "broken"),
+    ],
+)
+def test_usage(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--verdict", "a.png", *words]) == 2
+    assert told in capsys.readouterr().err

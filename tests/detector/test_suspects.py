@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomaly import Config, Detector, PatchCore
+from anomaly.config import BankConfig, GeometryConfig
+from anomaly.detector.bank_change import without_images
+from anomaly.detector.suspects import find_suspects, suspicion_limit
+from anomaly.errors import TooFewImagesError
+from tests.parts import draw_part, write_part
+
+SMALL = Config(geometry=GeometryConfig(96), bank=BankConfig(max_rows=300))
+PLANTED = (4, 11)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("mixed")
+    return [write_part(folder / f"{i:02d}.png", i, damaged=i in PLANTED) for i in range(20)]
+
+
+@pytest.fixture(scope="module")
+def detector(paths: list[Path]) -> Detector:
+    return PatchCore(SMALL, device="cpu").fit(paths, names=[path.name for path in paths])
+
+
+def test_mislabelled_images_are_named_the_strangest_first(detector: Detector, paths: list[Path]) -> None:
+    found = find_suspects(detector, paths)
+    assert {suspect.number for suspect in found[:2]} == set(PLANTED)
+    assert len(found) <= 4
+    assert [suspect.score for suspect in found] == sorted((suspect.score for suspect in found), reverse=True)
+    for suspect in found:
+        assert suspect.name == paths[suspect.number].name
+        assert suspect.score > suspect.limit
+        prediction = detector.predict(paths[suspect.number], exclude_group=suspect.number)
+        assert prediction.score == suspect.score
+        assert detector.score(paths[suspect.number]) < suspect.score, "its own rows are in the bank"
+        assert all(nearest.image != suspect.name for nearest in prediction.nearest)
+
+
+def test_the_scores_of_the_capture_check_are_the_same_as_new_ones(detector: Detector, paths: list[Path]) -> None:
+    assert find_suspects(dataclasses.replace(detector, capture=None), paths) == find_suspects(detector, paths)
+
+
+def test_the_limit_is_not_moved_by_the_outliers_it_is_to_find() -> None:
+    good = np.exp(np.random.default_rng(0).normal(0, 0.1, 90))
+    limit = suspicion_limit(good)
+    assert 1.15 < limit < 1.35
+    assert suspicion_limit([*good, *[9.0] * 10]) == pytest.approx(limit, rel=0.1)
+    assert suspicion_limit(7 * good) == pytest.approx(7 * limit)
+    assert suspicion_limit(good[:4]) == math.inf
+    assert suspicion_limit([1.0] * 9 + [5.0]) == math.inf
+
+
+def test_taken_out_of_the_bank_damage_like_it_is_strange_again(detector: Detector, paths: list[Path]) -> None:
+    without = without_images(detector, PLANTED)
+    assert [image.name for image in without.bank_images] == [p.name for i, p in enumerate(paths) if i not in PLANTED]
+    assert list(without.thumbnails) == [image.name for image in without.bank_images]
+    for image in (paths[4], paths[11], paths[0]):
+        assert without.score(image) >= detector.score(image)
+    assert without.score(paths[4]) > 1.2 * detector.score(paths[4])
+    for old, new in zip(detector.banks, without.banks, strict=True):
+        assert len(new) == int((~np.isin(old.groups, PLANTED)).sum())
+        assert set(new.groups) <= set(range(18))
+    place = without.predict(draw_part(5)).nearest[0]
+    assert place.image in {image.name for image in without.bank_images}
+
+
+def test_a_bank_of_one_image_is_refused(detector: Detector) -> None:
+    with pytest.raises(TooFewImagesError, match="at least 2 undamaged images to stay"):
+        without_images(detector, range(19))
