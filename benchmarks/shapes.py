@@ -1,0 +1,166 @@
+"""Parts at any angle, and thin cracks on pictures much wider than high: what rotation costs, what squashing would.
+
+    python benchmarks/shapes.py DATA [--images N] [--output FILE]
+
+DATA holds ``casting_512``; all pictures are made from it in memory and none is kept.
+
+Rotation: castings cut out as discs, so that no corner tells how far a picture was turned. The memory bank sees them as
+photographed; the test images are judged as photographed and turned by angles from 0 to 360 degrees.
+
+Cracks: strips of three castings, 1260 x 500 px, with a drawn dark line of 2 to 3 px on one of them where
+damaged; judged in their own shape, and squashed to a square of as many pixels, as a fixed input size would do it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from anomaly import Detector, PatchCore
+from anomaly.config import Config, GeometryConfig
+from anomaly.dataset import LabelledImage
+from anomaly.evaluation.metrics import image_auroc
+from anomaly.types import DAMAGED, UInt8Array
+from benchmarks._machine import machine_line, provenance
+from benchmarks._main import exit_status
+from benchmarks._results import format_table, percent, plain, write_results
+from benchmarks._sets import evenly, find_sets, read_set
+
+OUTPUT = Path(__file__).parent / "results" / "shapes.json"
+ANGLES = tuple(range(0, 360, 45))
+"""Turned by these and, so that no angle is a multiple of 90 degrees, 17 more."""
+_OFFSET = 17
+_STRIP = (1260, 500)
+_TILE = 420
+_GREY = (128, 128, 128)
+Pictures = Sequence[UInt8Array]
+
+
+def rotation(bank: Sequence[Path], good: Sequence[Path], bad: Sequence[Path]) -> dict[str, float]:
+    """Image AUROC with the test images as photographed, and turned by each angle."""
+    detector = _fit([_disc(path, 0) for path in bank], GeometryConfig())
+    found = {"as photographed": _auroc(detector, [_disc(p, 0) for p in good], [_disc(p, 0) for p in bad])}
+    for angle in (angle + _OFFSET for angle in ANGLES):
+        turned = [[_disc(path, angle) for path in paths] for paths in (good, bad)]
+        found[f"{angle} degrees"] = _auroc(detector, *turned)
+    return found
+
+
+def _disc(path: Path, angle: int) -> UInt8Array:
+    with Image.open(path) as picture:
+        turned = picture.convert("RGB").rotate(angle, Image.Resampling.BICUBIC, fillcolor=_GREY)
+    mask = Image.new("L", turned.size)
+    ImageDraw.Draw(mask).ellipse((4, 4, turned.width - 5, turned.height - 5), fill=255)
+    return np.asarray(Image.composite(turned, Image.new("RGB", turned.size, _GREY), mask))
+
+
+def cracks(bank: Sequence[Path], test: Sequence[Path], *, seed: int) -> dict[str, float]:
+    """Image AUROC of strips in their own shape, and squashed to a square of as many pixels."""
+    rng = np.random.default_rng(seed)
+    learnt = [_strip(_draw(rng, bank), None) for _ in bank]
+    good = [_strip(_draw(rng, test), None) for _ in test]
+    bad = [_strip(_draw(rng, test), rng) for _ in test]
+    side = round((_STRIP[0] * _STRIP[1]) ** 0.5)
+    shapes: dict[str, Callable[[UInt8Array], UInt8Array]] = {
+        "own shape, 1260 x 500": lambda picture: picture,
+        f"squashed, {side} x {side}": lambda picture: np.asarray(
+            Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
+        ),
+    }
+    found = {}
+    for name, shape in shapes.items():
+        detector = _fit([shape(picture) for picture in learnt], GeometryConfig(640))
+        found[name] = _auroc(detector, [shape(picture) for picture in good], [shape(picture) for picture in bad])
+    return found
+
+
+def _draw(rng: np.random.Generator, paths: Sequence[Path]) -> list[Path]:
+    return [paths[i] for i in rng.choice(len(paths), size=3, replace=False)]
+
+
+def _strip(tiles: Sequence[Path], rng: np.random.Generator | None) -> UInt8Array:
+    """Three castings in a row, one of them with a crack where ``rng`` is given."""
+    picture = Image.new("RGB", _STRIP, _GREY)
+    for place, path in enumerate(tiles):
+        with Image.open(path) as tile:
+            small = tile.convert("RGB").resize((_TILE, _TILE), Image.Resampling.LANCZOS)
+        picture.paste(small, (place * _TILE, (_STRIP[1] - _TILE) // 2))
+    if rng is not None:
+        _crack(picture, rng)
+    return np.asarray(picture)
+
+
+def _crack(picture: Image.Image, rng: np.random.Generator) -> None:
+    """Draw a jagged dark line of 60 to 120 px on the ring of one casting."""
+    place = int(rng.integers(3))
+    angle, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.38) * _TILE
+    x = (place + 0.5) * _TILE + radius * np.cos(angle)
+    y = _STRIP[1] / 2 + radius * np.sin(angle)
+    heading = rng.uniform(0, 2 * np.pi)
+    points = [(x, y)]
+    for _ in range(int(rng.integers(5, 11))):
+        heading += rng.normal(0, 0.35)
+        x, y = x + 12 * np.cos(heading), y + 12 * np.sin(heading)
+        points.append((x, y))
+    ImageDraw.Draw(picture).line(points, fill=(45, 45, 45), width=int(rng.integers(2, 4)))
+
+
+def _fit(pictures: Pictures, geometry: GeometryConfig) -> Detector:
+    with tempfile.TemporaryDirectory(prefix="shapes-") as name:
+        paths = [Path(name) / f"{number:03d}.png" for number in range(len(pictures))]
+        for path, picture in zip(paths, pictures, strict=True):
+            Image.fromarray(picture).save(path, compress_level=1)
+        return PatchCore(Config(geometry=geometry), device="cpu").fit(paths)
+
+
+def _auroc(detector: Detector, good: Pictures, bad: Pictures) -> float:
+    scores = [detector.score(picture) for picture in (*good, *bad)]
+    found = image_auroc(scores, [False] * len(good) + [True] * len(bad))
+    assert isinstance(found, float)
+    return found
+
+
+def _paths(images: Sequence[LabelledImage], *, damaged: bool, most: int) -> list[Path]:
+    chosen = [image.path for image in images if (image.label == DAMAGED) is damaged]
+    return list(evenly(chosen, most))
+
+
+def _measure(options: argparse.Namespace) -> None:
+    (castings,) = find_sets(options.data, ["casting_512"])
+    images, n = read_set(castings), options.images
+    bank = _paths(images.train, damaged=False, most=n)
+    good, bad = (_paths(images.test, damaged=damaged, most=n) for damaged in (False, True))
+    about = provenance()
+    tables = {"rotation": rotation(bank, good, bad), "cracks": cracks(bank, good, seed=0)}
+    print(f"{machine_line(about['machine'])}; {about['date'][:10]}\n")
+    for name, found in tables.items():
+        print(format_table((name, "image AUROC"), [(key, percent(value)) for key, value in found.items()]), end="\n\n")
+    results = {name: {key: plain(value) for key, value in found.items()} for name, found in tables.items()}
+    write_results(options.output, about | {"images": n, "results": results})
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder that holds casting_512")
+    parser.add_argument(
+        "--images", type=int, default=60, metavar="N", help="bank images, and test images of each label"
+    )
+    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit status."""
+    return exit_status(lambda: _measure(_parse(arguments)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
