@@ -9,6 +9,7 @@ from statistics import median
 
 from anomaly.calibration import Calibration, ScoredImage
 from anomaly.evaluation import EvaluationReport, Interval, Undefined
+from anomaly.experiment import CurvePoint
 from anomaly.report.evidence import Evidence
 from anomaly.report.results import CaptureRow, JudgedImage
 from anomaly.types import DAMAGED, UNDAMAGED
@@ -38,6 +39,8 @@ class Facts:
         Whether the data name groups (sessions).
     experiment : bool
         Whether an experiment was recorded.
+    memory_curve, label_curve : tuple of CurvePoint
+        Its learning curves.
     model : str
         What a command needs to name the trained model: ``" --model DIR"``, or nothing.
     data : str
@@ -57,6 +60,8 @@ class Facts:
     part_types: tuple[str, ...] = ()
     grouped: bool = False
     experiment: bool = False
+    memory_curve: tuple[CurvePoint, ...] = ()
+    label_curve: tuple[CurvePoint, ...] = ()
     model: str = ""
     data: str = "DIR"
 
@@ -97,6 +102,9 @@ def measure(evidence: Evidence) -> Facts:
         capture=results.capture if results else (),
         ordinary=evidence.ordinary,
         part_types=tuple(sorted({entry.part_type for entry in bank} - {""})),
+        experiment=evidence.experiment is not None,
+        memory_curve=evidence.experiment.memory_curve if evidence.experiment else (),
+        label_curve=evidence.experiment.label_curve if evidence.experiment else (),
         grouped=any(entry.group for entry in evidence.provenance.splits),
         model=evidence.option(),
         data=evidence.provenance.data or "DIR",

@@ -18,6 +18,8 @@ BLACK = 0.05
 FLAT = 0.08
 """Standard deviation of the brightness below which a photograph has little contrast."""
 FEW_UNDAMAGED = 50
+PAYS = 0.01
+"""Gain in accuracy over the last step of a learning curve from which more photographs pay."""
 
 
 def focus_varies(facts: Facts) -> Advice | None:
@@ -186,6 +188,52 @@ def count_per_label(facts: Facts) -> Advice | None:
     )
 
 
+def memory_pays(facts: Facts) -> Advice | None:
+    """Apply when the learning curve of undamaged photographs was recorded: say whether more of them pay."""
+    if len(facts.memory_curve) < 2:
+        return None
+    before, last = facts.memory_curve[-2:]
+    gain = last.value - before.value
+    told = (
+        f"Number: from {before.n} to {last.n} undamaged photographs in the memory, a damaged photograph gets "
+        f"the higher score in {percent(before.value)}, then {percent(last.value)} of the cases"
+    )
+    if gain >= PAYS:
+        return Advice(
+            "memory-pays",
+            4,
+            f"{told}: still rising.",
+            "Collect more undamaged photographs; twice as many are likely to help again.",
+            headline="collect more undamaged photographs: they still pay",
+        )
+    return Advice(
+        "memory-pays",
+        7,
+        f"{told}: no longer rising.",
+        "More undamaged photographs of the same kind buy little; new sessions, lots and orientations may.",
+    )
+
+
+def labels_pay(facts: Facts) -> Advice | None:
+    """Apply when the learning curve of labelled photographs was recorded: say whether more labels pay."""
+    if len(facts.label_curve) < 2:
+        return None
+    before, last = facts.label_curve[-2:]
+    pays = last.value - before.value >= PAYS
+    return Advice(
+        "labels-pay",
+        4 if pays else 7,
+        f"Labels: with {before.n} damaged photographs to choose the threshold, {percent(before.value)} of the "
+        "batches of "
+        f"either kind are judged rightly on average, with {last.n} {percent(last.value)} ({percent(last.low)} to "
+        f"{percent(last.high)} from draw to draw).",
+        "Label more damaged batches: the threshold still gets better."
+        if pays
+        else "More labels hardly move the threshold itself; they narrow what is known about its errors.",
+        f"python model.py --recalibrate --data newly_labelled/{facts.model}" if pays else "",
+    )
+
+
 RULES: tuple[Rule, ...] = (
     magnification,
     few_undamaged,
@@ -197,6 +245,8 @@ RULES: tuple[Rule, ...] = (
     mixed_sizes,
     no_sessions,
     no_masks,
+    memory_pays,
+    labels_pay,
     count_per_label,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anomaly.calibration import calibrate
 from anomaly.evaluation import Interval
+from anomaly.experiment import CurvePoint
 from anomaly.report import rules_capture, rules_improve, rules_upkeep
 from anomaly.report.advice import Advice, advise
 from anomaly.report.facts import Facts
@@ -231,6 +232,18 @@ def test_labels() -> None:
     assert rules_capture.no_masks(Facts(test=tuple(found(2, damaged_px=9, defect="rust")))) is None
     told = said(rules_capture.no_masks(Facts(test=(*found(2, defect="rust"), *missed(1, damaged_px=9)))))
     assert "3 damaged test photographs, 2 do not say where" in told.finding
+
+
+def test_learning_curves() -> None:
+    rising = (CurvePoint(5, 0.8, 0.7, 0.9), CurvePoint(10, 0.9, 0.8, 0.95))
+    flat = (CurvePoint(20, 0.900, 0.8, 0.95), CurvePoint(40, 0.905, 0.8, 0.95))
+    assert said(rules_capture.memory_pays(Facts(memory_curve=rising))).finding.endswith("still rising.")
+    assert "80.0 %, then 90.0 %" in said(rules_capture.memory_pays(Facts(memory_curve=rising))).finding
+    assert said(rules_capture.memory_pays(Facts(memory_curve=flat))).finding.endswith("no longer rising.")
+    assert rules_capture.memory_pays(Facts(memory_curve=rising[:1])) is None
+    assert said(rules_capture.labels_pay(Facts(label_curve=rising))).command
+    assert not said(rules_capture.labels_pay(Facts(label_curve=flat))).command
+    assert rules_capture.labels_pay(Facts()) is None
 
 
 def test_numbers() -> None:
