@@ -13,7 +13,7 @@ from anomaly.experiment.record import (
     images_hash,
     read_experiment,
 )
-from anomaly.experiment.run import Plan, finished_trials, plan, run
+from anomaly.experiment.conduct import Plan, finished_trials, plan, run
 from anomaly.experiment.space import Space, apply, describe, read_space
 from anomaly.experiment.wording import best_first, lines
 

@@ -57,6 +57,11 @@ def measure(scores: Float64Array, damaged: BoolArray, unit: Int64Array, *, seed:
     return Measures(losses, auroc_of_units(scores, damaged, unit, seed=seed), found_at(scores, damaged))
 
 
+def mean_loss(scores: Float64Array, damaged: BoolArray, *, seed: int) -> float:
+    """Return the loss alone, as :func:`measure` does."""
+    return float(label_losses(scores, damaged, seed=seed).mean(axis=0).mean())
+
+
 def mean_auroc(scores: Float64Array, damaged: BoolArray) -> float | None:
     """Mean AUROC over repeats (repeats, n); None where a label is missing."""
     if not damaged.any() or damaged.all():

@@ -38,7 +38,7 @@ def _axes() -> dict[str, tuple[Value, ...]]:
         SIZE: (320, 448, 640),
         TAPS: ("registry",),
         "embedding.whitening": (False, True),
-        "bank.max_rows": (1000, 3000),
+        "bank.max_rows": (500, 2000),
         "bank.neighbours": (1, 3),
         "scoring.smoothing": (0.5, 1.0, 2.0),
         "scoring.top_share": (0.001, 0.003, 0.01),
@@ -69,7 +69,7 @@ class Space:
     trials: int = 96
     folds: int = 3
     repeats: int = 2
-    undamaged: int = 80
+    undamaged: int = 60
     damaged: int = 40
     patches: int = 40_000
     seed: int = 0

@@ -80,6 +80,12 @@ class Facts:
         """Pixels of the photograph that one network pixel stands for; 1 where the photograph is not reduced."""
         return self.photo_side / self.network_side if self.network_side and self.photo_side else 1.0
 
+    def validation_errors(self, calibration: Calibration) -> tuple[int, int]:
+        """Count the (missed, flagged) validation photographs under a calibration, each by the threshold of its type."""
+        judged = [(image, calibration.for_part_type(image.part_type).label(image.score)) for image in self.validation]
+        misses = sum(image.label == DAMAGED and verdict == UNDAMAGED for image, verdict in judged)
+        return misses, sum(image.label == UNDAMAGED and verdict == DAMAGED for image, verdict in judged)
+
     def scores(self, label: str) -> list[float]:
         """Return the validation scores of one label."""
         return [image.score for image in self.validation if image.label == label]

@@ -12,7 +12,7 @@ import numpy as np
 from anomaly.errors import RuntimeUnavailableError
 from anomaly.experiment import CurvePoint, Experiment
 from anomaly.report.results import CaptureRow, JudgedImage
-from anomaly.report.wording import kind
+from anomaly.report.wording import SETTINGS, kind
 from anomaly.types import DAMAGED, UNDAMAGED, Float64Array
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 
 
 @styled
-def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[float]) -> bytes:
+def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[tuple[str, float]]) -> bytes:
     """Draw every test photograph as a dot at its score, by truth; wrong verdicts in red.
 
     Returns
@@ -82,17 +82,17 @@ def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[float]) -> b
         heights = row + _jitter(len(chosen))
         axis.plot(scores[~wrong], heights[~wrong], "o", markersize=3, color=BLUE, alpha=0.75, markeredgewidth=0)
         axis.plot(scores[wrong], heights[wrong], "X", markersize=4, color=RED, alpha=0.85, markeredgewidth=0)
-    for threshold in thresholds:
+    for number, (name, threshold) in enumerate(thresholds):
         axis.axvline(threshold, color="black", linewidth=1)
         axis.annotate(
-            f"threshold {threshold:.4g}",
-            (threshold, 1.5),
+            f"{name} {threshold:.4g}",
+            (threshold, 1.55 + 0.22 * number),
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
             fontsize=7.5,
         )
-    axis.set_ylim(-0.5, 1.65)
+    axis.set_ylim(-0.5, 1.45 + 0.25 * len(thresholds))
     axis.set_yticks([0, 1], ["undamaged", "damaged"])
     axis.set_xlabel("score (larger: stranger);  dots: judged rightly, crosses: wrongly")
     return _svg(figure)
@@ -173,7 +173,7 @@ def plot_importance(importance: Mapping[str, float]) -> bytes:
     figure = _figure(4.8, 0.5 + 0.2 * len(names))
     axis = figure.subplots()
     axis.barh(range(len(names)), [100 * importance[name] for name in names], color=BLUE, height=0.65)
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), [SETTINGS.get(name, name) for name in names])
     axis.set_xlabel("% of the variance of the loss")
     return _svg(figure)
 

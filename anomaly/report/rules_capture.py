@@ -7,7 +7,7 @@ from statistics import median
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.facts import Facts, by_session, spread
 from anomaly.report.rules_improve import PATCHES
-from anomaly.report.wording import percent, plural, whole
+from anomaly.report.wording import ends, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 FOCUS_VARIES = 0.3
@@ -20,6 +20,8 @@ FLAT = 0.08
 FEW_UNDAMAGED = 50
 PAYS = 0.01
 """Gain in accuracy over the last step of a learning curve from which more photographs pay."""
+UNSURE = 0.2
+"""Width of the range from which a learning curve says little."""
 
 
 def focus_varies(facts: Facts) -> Advice | None:
@@ -193,24 +195,24 @@ def memory_pays(facts: Facts) -> Advice | None:
     if len(facts.memory_curve) < 2:
         return None
     before, last = facts.memory_curve[-2:]
-    gain = last.value - before.value
     told = (
-        f"Number: from {before.n} to {last.n} undamaged photographs in the memory, a damaged photograph gets "
-        f"the higher score in {percent(before.value)}, then {percent(last.value)} of the cases"
+        f"Number: with {before.n} undamaged photographs in the memory a damaged photograph gets the higher score in "
+        f"{percent(before.value)} of the cases, with {last.n} in {percent(last.value)} ({ends(last)})"
     )
-    if gain >= PAYS:
+    if last.value - before.value < PAYS:
         return Advice(
             "memory-pays",
-            4,
-            f"{told}: still rising.",
-            "Collect more undamaged photographs; twice as many are likely to help again.",
-            headline="collect more undamaged photographs: they still pay",
+            7,
+            f"{told}: no longer rising.",
+            "More undamaged photographs of the same kind buy little; new sessions, lots and orientations may.",
         )
+    unsure = last.high - last.low > UNSURE
     return Advice(
         "memory-pays",
-        7,
-        f"{told}: no longer rising.",
-        "More undamaged photographs of the same kind buy little; new sessions, lots and orientations may.",
+        6 if unsure else 4,
+        f"{told}: still rising{', as far as such wide ranges let one say' if unsure else ''}.",
+        "Collect more undamaged photographs, twice as many if you can; they cost little and need no damage.",
+        headline="" if unsure else "collect more undamaged photographs: they still pay",
     )
 
 
@@ -223,10 +225,10 @@ def labels_pay(facts: Facts) -> Advice | None:
     return Advice(
         "labels-pay",
         4 if pays else 7,
-        f"Labels: with {before.n} damaged photographs to choose the threshold, {percent(before.value)} of the "
-        "batches of "
-        f"either kind are judged rightly on average, with {last.n} {percent(last.value)} ({percent(last.low)} to "
-        f"{percent(last.high)} from draw to draw).",
+        f"Labels: with {plural(before.n, 'damaged photograph')} to choose the threshold, "
+        f"{percent(before.value)} of the "
+        f"batches are judged rightly on average; with {last.n} it is {percent(last.value)} ({ends(last)} from draw to "
+        "draw).",
         "Label more damaged batches: the threshold still gets better."
         if pays
         else "More labels hardly move the threshold itself; they narrow what is known about its errors.",

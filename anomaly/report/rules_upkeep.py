@@ -151,8 +151,8 @@ def false_alarm_rate(facts: Facts) -> Rate | None:
     """Undamaged photographs that were flagged, on the test split; without one, on the validation split."""
     if facts.undamaged:
         counts = sum(map(false_alarm, facts.undamaged)), len(facts.undamaged)
-    elif facts.calibration is not None and facts.calibration.n_undamaged:
-        counts = facts.calibration.false_alarms, facts.calibration.n_undamaged
+    elif facts.calibration is not None and facts.scores(UNDAMAGED):
+        counts = facts.validation_errors(facts.calibration)[1], len(facts.scores(UNDAMAGED))
     else:
         return None
     found = rate_interval(*counts)

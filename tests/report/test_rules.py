@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from anomaly.calibration import calibrate
 from anomaly.evaluation import Interval
 from anomaly.experiment import CurvePoint
@@ -106,9 +108,11 @@ def test_other_threshold() -> None:
 
 def test_optimistic_validation() -> None:
     standing = calibrate([1.0] * 40, [2.0] * 10)
-    told = said(rules_improve.optimistic_validation(Facts(test=(*missed(8), *passed(40)), calibration=standing)))
+    validation = (*scores(UNDAMAGED, [1.0] * 40), *scores(DAMAGED, [2.0] * 10))
+    worse = Facts(test=(*missed(8), *passed(40)), calibration=standing, validation=validation)
+    told = said(rules_improve.optimistic_validation(worse))
     assert "8 of 48 test batches were judged wrongly, against 0 of 50" in told.finding
-    assert rules_improve.optimistic_validation(Facts(test=tuple(passed(40)), calibration=standing)) is None
+    assert rules_improve.optimistic_validation(dataclasses.replace(worse, test=tuple(passed(40)))) is None
 
 
 def test_few_damaged() -> None:
@@ -237,8 +241,12 @@ def test_labels() -> None:
 def test_learning_curves() -> None:
     rising = (CurvePoint(5, 0.8, 0.7, 0.9), CurvePoint(10, 0.9, 0.8, 0.95))
     flat = (CurvePoint(20, 0.900, 0.8, 0.95), CurvePoint(40, 0.905, 0.8, 0.95))
-    assert said(rules_capture.memory_pays(Facts(memory_curve=rising))).finding.endswith("still rising.")
-    assert "80.0 %, then 90.0 %" in said(rules_capture.memory_pays(Facts(memory_curve=rising))).finding
+    told = said(rules_capture.memory_pays(Facts(memory_curve=rising))).finding
+    assert told.endswith("still rising.")
+    assert "with 5 undamaged photographs in the memory" in told
+    assert "80.0 % of the cases, with 10 in 90.0 % (80.0 to 95.0 %)" in told
+    wide = (rising[0], CurvePoint(10, 0.9, 0.6, 1.0))
+    assert "wide ranges" in said(rules_capture.memory_pays(Facts(memory_curve=wide))).finding
     assert said(rules_capture.memory_pays(Facts(memory_curve=flat))).finding.endswith("no longer rising.")
     assert rules_capture.memory_pays(Facts(memory_curve=rising[:1])) is None
     assert said(rules_capture.labels_pay(Facts(label_curve=rising))).command

@@ -23,7 +23,7 @@ from anomaly.embedding.runtime import Device
 from anomaly.experiment.choice import choose
 from anomaly.experiment.distances import Features, Memory, extract, held_out, memories, score_fold
 from anomaly.experiment.learning_curve import label_curve, memory_curve, memory_steps
-from anomaly.experiment.measures import Measures, measure, standard_error
+from anomaly.experiment.measures import Measures, mean_loss, measure, standard_error
 from anomaly.experiment.pool import Pool, keeps_units, make_folds, make_pool
 from anomaly.experiment.record import CurvePoint, Experiment, TrialRow, write_experiment
 from anomaly.experiment.space import Settings, Space, apply, describe, draw, front
@@ -174,7 +174,7 @@ def _run_trials(todo: Plan, store: TrialStore, device: Device, progress: Progres
         for number in numbers:
             started = time.perf_counter()
             scores = _scores(todo, configs[number], distances)
-            loss = _measure(todo, scores).loss
+            loss = mean_loss(scores, todo.pool.damaged, seed=todo.space.seed)
             store.add(StoredTrial(number, scores, loss, shared + time.perf_counter() - started))
             steps.one()
 
