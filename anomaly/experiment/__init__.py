@@ -4,6 +4,7 @@
 is an ``Experiment`` on disk.
 """
 
+from anomaly.experiment.conduct import Plan, finished_trials, plan, run
 from anomaly.experiment.record import (
     CurvePoint,
     Experiment,
@@ -13,7 +14,6 @@ from anomaly.experiment.record import (
     images_hash,
     read_experiment,
 )
-from anomaly.experiment.conduct import Plan, finished_trials, plan, run
 from anomaly.experiment.space import Space, apply, describe, read_space
 from anomaly.experiment.wording import best_first, lines
 

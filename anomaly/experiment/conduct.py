@@ -266,7 +266,7 @@ def _conclude(
         dataset=todo.dataset,
         images=todo.images,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        config=config_to_dict(todo.config),
+        config=json.loads(json.dumps(config_to_dict(todo.config))),
         space=todo.space.to_dict(),
         undamaged=int(np.sum(~pool.damaged)),
         damaged=int(np.sum(pool.damaged)),
