@@ -17,7 +17,8 @@ demo: $(VENV)/.train
 	$(BIN)/python model.py --heatmap $(DEMO_IMAGE) --output heatmaps/demo.png
 
 report: $(VENV)/.train
-	$(BIN)/python model.py --train
+	$(BIN)/python model.py --experiment
+	$(BIN)/python model.py --train --from-experiment
 	$(BIN)/python model.py --report
 
 test: lint
