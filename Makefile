@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # An image of the test split: training has not seen it.
 DEMO_IMAGE ?= data/parts/gears/damaged/gear_0070.jpg
 
-.PHONY: demo report test check lint format docs clean
+.PHONY: demo report reports test check lint format docs clean
 
 demo: $(VENV)/.train
 	$(BIN)/python model.py --train
@@ -17,8 +17,17 @@ demo: $(VENV)/.train
 	$(BIN)/python model.py --heatmap $(DEMO_IMAGE) --output heatmaps/demo.png
 
 report: $(VENV)/.train
-	$(BIN)/python model.py --train
+	$(BIN)/python model.py --experiment
+	$(BIN)/python model.py --train --from-experiment
 	$(BIN)/python model.py --report
+
+# What docs/reports/ holds.
+reports: $(VENV)/.train
+	for set in parts ball_screw; do \
+	  $(BIN)/python model.py --experiment --data data/$$set > docs/reports/$$set-experiment.txt && \
+	  $(BIN)/python model.py --train --from-experiment --data data/$$set --model work/$$set && \
+	  $(BIN)/python model.py --report --model work/$$set --output docs/reports/$$set.pdf || exit 1; \
+	done
 
 test: lint
 	$(BIN)/python -m pytest

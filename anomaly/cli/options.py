@@ -162,6 +162,16 @@ _PART_TYPE = Option(
     named,
 )
 _CSV = Option("--csv", "also write the rows to FILE; it appears when all are done, or not at all", "FILE", named)
+_CONFIG = Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", named)
+_SET = Option(
+    "--set",
+    "change one setting, such as geometry.size=512; after --config, may be repeated",
+    "SECTION.NAME=VALUE",
+    _setting,
+    repeatable=True,
+)
+_SEED = Option("--seed", "short for --set seed=N", "N", _whole)
+_WORK = Option("--work", f"folder of recorded results and experiments (default: {DEFAULT_WORK})", "DIR", named)
 
 TRAIN = Verb(
     "--train",
@@ -172,17 +182,13 @@ TRAIN = Verb(
             help="labelled images: two folders (good/, defect/), labels.csv, the MVTec AD layout, or undamaged images "
             "alone (default: the bundled data/parts)",
         ),
-        Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", named),
-        Option(
-            "--set",
-            "change one setting, such as geometry.size=512; after --config, may be repeated",
-            "SECTION.NAME=VALUE",
-            _setting,
-            repeatable=True,
-        ),
-        Option("--seed", "short for --set seed=N", "N", _whole),
+        _CONFIG,
+        _SET,
+        _SEED,
         Option("--backbone", "short for --set embedding.backbone=NAME", "NAME", named),
         Option("--weights", "short for --set embedding.weights=FILE", "FILE", named),
+        Option("--from-experiment", "take the settings that the newest --experiment on these photographs chose"),
+        replace(_WORK, help=f"folder that --experiment wrote to (default: {DEFAULT_WORK})"),
         _MODEL,
         _DEVICE,
         _JSON,
@@ -316,7 +322,27 @@ MONITOR = Verb(
         _JSON,
     ),
 )
-_WORK = Option("--work", f"folder of recorded results and experiments (default: {DEFAULT_WORK})", "DIR", named)
+EXPERIMENT = Verb(
+    "--experiment",
+    "compare many settings by cross-validation on the photographs of memory and validation; Ctrl-C keeps what is done, "
+    "and the same command goes on",
+    (
+        replace(_DATA, help="labelled photographs, as for --train (default: the bundled data/parts)"),
+        Option(
+            "--space",
+            "what to compare, as TOML (default: the same as configs/experiments.toml)",
+            "FILE",
+            named,
+        ),
+        _CONFIG,
+        replace(_SET, help="fix one setting, such as geometry.size=512; it is not varied then"),
+        _SEED,
+        _WORK,
+        _DEVICE,
+        _JSON,
+        _QUIET,
+    ),
+)
 REPORT = Verb(
     "--report",
     "write a PDF for people who decide: how often the trained model errs, why, and what to do; from recorded results",
@@ -373,7 +399,20 @@ INFO = Verb(
     (_MODEL, _JSON),
 )
 
-VERBS = (TRAIN, PREDICT, HEATMAP, RECALIBRATE, EVALUATE, REPORT, MONITOR, VERDICT, LEARN_GOOD, FORGET, INFO)
+VERBS = (
+    TRAIN,
+    PREDICT,
+    HEATMAP,
+    RECALIBRATE,
+    EVALUATE,
+    EXPERIMENT,
+    REPORT,
+    MONITOR,
+    VERDICT,
+    LEARN_GOOD,
+    FORGET,
+    INFO,
+)
 
 EXIT_STATUSES = (
     (0, "done"),

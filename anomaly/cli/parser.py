@@ -56,6 +56,8 @@ class Arguments:
     exit_code: bool = False
     output: Path | None = None
     work: Path = Path(DEFAULT_WORK)
+    space: Path | None = None
+    from_experiment: bool = False
     open: bool = False
     aim: Aim | None = None
     reason: str | None = None
@@ -102,7 +104,7 @@ def _arguments(verb: Verb, images: tuple[str, ...], found: dict[str, Any]) -> Ar
     for name, setting in (("seed", "seed"), ("backbone", "embedding.backbone"), ("weights", "embedding.weights")):
         if name in found:
             settings.append((setting, found.pop(name)))
-    for name in ("model", "csv", "journal", "from_journal", "chart", "output", "confusion", "work"):
+    for name in ("model", "csv", "journal", "from_journal", "chart", "output", "confusion", "work", "space"):
         if name in found:
             found[name] = Path(found[name])
     return Arguments(verb=verb.name, images=images, aim=aim, settings=tuple(settings), **found)
@@ -118,6 +120,8 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
         for flag in ("--truth LABEL", "--journal FILE"):
             if flag.split()[0].removeprefix("--") not in found:
                 raise UsageError(f"--verdict needs {flag}")
+    if verb.name == "train":
+        _check_experiment(found)
     if verb.name != "recalibrate":
         return
     allowed = {"model", "json", "quiet"}
@@ -127,6 +131,15 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
             raise UsageError(f"--{mode} does not use {', '.join('--' + name.replace('_', '-') for name in surplus)}")
     if "device" in found and "data" not in found:
         raise UsageError("--recalibrate without --data scores no image and does not use --device")
+
+
+def _check_experiment(found: dict[str, Any]) -> None:
+    """Refuse settings beside those of an experiment, and its folder without it."""
+    given = sorted({"config", "set", "seed", "backbone"} & set(found))
+    if "from_experiment" in found and given:
+        raise UsageError(f"--from-experiment brings all settings and does not use --{', --'.join(given)}")
+    if "work" in found and "from_experiment" not in found:
+        raise UsageError("--train uses --work with --from-experiment only")
 
 
 class _Parser(argparse.ArgumentParser):

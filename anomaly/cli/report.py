@@ -16,6 +16,7 @@ from anomaly.cli.rows import json_line
 from anomaly.detector import Detector, load_detector, training_fingerprint
 from anomaly.detector.folder import check_parent, replaced_folder
 from anomaly.errors import OutputError, ReportError, RuntimeUnavailableError
+from anomaly.experiment import find_experiment, images_hash
 from anomaly.imaging.names import printable_name
 from anomaly.report import (
     TestResults,
@@ -48,7 +49,9 @@ def run(arguments: Arguments) -> int:
     with Reporter(quiet=arguments.quiet) as progress:
         data = _photographs(detector, arguments.data)
         results, record = _results(detector, arguments, data, progress)
-        evidence = gather(detector, arguments.model, results=results, data=data)
+        splits = detector.provenance.splits
+        experiment = find_experiment(arguments.work, images=images_hash(splits)) if splits else None
+        evidence = gather(detector, arguments.model, results=results, data=data, experiment=experiment)
         moment = datetime.now(UTC)
         document, pictures = compose(evidence, moment=moment, examples=_examples(results, record))
         pages = typeset(document, pictures, output=output, moment=moment)

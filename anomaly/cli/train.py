@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,17 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.cli.suspects import draw_suspects, suspect_facts, suspect_lines
-from anomaly.config import Config, load_settings, replace_setting
-from anomaly.dataset import read_dataset
+from anomaly.config import Config, config_from_dict, load_settings, replace_setting
+from anomaly.dataset import Dataset, read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
 from anomaly.detector.trained_model import check_target
-from anomaly.errors import LayoutError, RuntimeUnavailableError
+from anomaly.errors import ExperimentError, LayoutError, RuntimeUnavailableError
 from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
 
 if TYPE_CHECKING:
     from anomaly.detector.training import Training
+    from anomaly.experiment import Experiment
 
 BUNDLED = "data/parts"
 _NEEDED = ("torch", "torchvision", "timm", "scipy", "anomalib")
@@ -34,13 +36,18 @@ def run(arguments: Arguments) -> int:
     _check_installed()
     check_target(arguments.model)
     config, fixed = read_config(arguments)
-    folder, name = _data(arguments.data)
+    folder, name = data_folder(arguments.data)
     with Reporter(quiet=arguments.quiet) as progress:
         dataset = read_dataset(folder)
         progress.remark(f"{printable_name(name)}: {dataset.layout}")
+        experiment = None
+        if arguments.from_experiment:
+            experiment, config = _chosen(dataset, arguments)
         from anomaly.detector.training import train
 
         training = train(dataset, config, data=name, fixed=fixed, device=arguments.device, progress=progress)
+        if experiment is not None:
+            training = _with_reason(training, experiment)
         report = _test(training, progress)
         save_detector(training.detector, arguments.model)
         drawn = draw_suspects(training, {image.name: image.path for image in dataset.images}, arguments.model, progress)
@@ -67,6 +74,34 @@ def read_config(arguments: Arguments) -> tuple[Config, frozenset[str]]:
     return config, given | {name for name, _ in arguments.settings}
 
 
+def _chosen(dataset: Dataset, arguments: Arguments) -> tuple[Experiment, Config]:
+    """Return the newest experiment on these photographs, and the settings that it chose.
+
+    Raises
+    ------
+    ExperimentError
+        There is none.
+    """
+    from anomaly.experiment import apply, dataset_hash, find_experiment
+
+    experiment = find_experiment(arguments.work, dataset=dataset_hash(dataset))
+    if experiment is None:
+        raise ExperimentError(
+            f"expected an experiment on these photographs in {arguments.work}, and there is none: run --experiment on "
+            "the same --data first, or name its folder with --work DIR",
+            path=arguments.work,
+        )
+    config = apply(experiment.trial(experiment.chosen).settings, config_from_dict(dict(experiment.config)))
+    return experiment, dataclasses.replace(config, selection=dataclasses.replace(config.selection, automatic=False))
+
+
+def _with_reason(training: Training, experiment: Experiment) -> Training:
+    """Write into the trained model which experiment chose its settings."""
+    lines = (f"chosen by experiment {experiment.identity}: {experiment.reason}",)
+    provenance = dataclasses.replace(training.detector.provenance, selection=lines)
+    return dataclasses.replace(training, detector=dataclasses.replace(training.detector, provenance=provenance))
+
+
 def _check_installed() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -75,7 +110,7 @@ def _check_installed() -> None:
         )
 
 
-def _data(given: str | None) -> tuple[Path, str]:
+def data_folder(given: str | None) -> tuple[Path, str]:
     """Return the folder of images and what to call it in the record."""
     if given is not None:
         return Path(given), given

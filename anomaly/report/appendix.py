@@ -35,11 +35,13 @@ def _provenance(evidence: Evidence) -> list[tuple[str, str]]:
          f"`{evidence.backbone['sha256'][:12]}`, licence {evidence.backbone['licence']}"),
     ]  # fmt: skip
     if record is not None:
+        types = sorted(record.calibration.by_part_type.items())
+        own = "".join(f", {name} {calibration.threshold:.6g}" for name, calibration in types)
         rows.append(
             (
                 "calibration",
                 f"number {record.version} of {evidence.calibrations}, {day(record.created)}, {record.reason}; "
-                f"threshold {record.calibration.threshold:.6g}, objective {record.calibration.objective}",
+                f"threshold {record.calibration.threshold:.6g}{own}, objective {record.calibration.objective}",
             )
         )
     if results is not None:

@@ -15,6 +15,7 @@ from anomaly.detector import Detector, fingerprint, read_manifest, training_fing
 from anomaly.detector.origin import Provenance
 from anomaly.embedding.registry import backbone
 from anomaly.evaluation import EvaluationReport, evaluate_scores
+from anomaly.experiment import Experiment
 from anomaly.report.results import TestResults
 
 
@@ -51,6 +52,8 @@ class Evidence:
         Rates on the test split; None: there is no result, or no test image.
     data_licence : str
         First line of the data's licence file; empty: none was found.
+    experiment : Experiment or None
+        The newest one on the same photographs of memory and validation.
     """
 
     model: str
@@ -70,6 +73,7 @@ class Evidence:
     results: TestResults | None
     test: EvaluationReport | None
     data_licence: str = ""
+    experiment: Experiment | None = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -86,7 +90,14 @@ class Evidence:
         return "" if self.model == "trained" else f" --model {self.model}"
 
 
-def gather(detector: Detector, folder: Path, *, results: TestResults | None, data: Path | None) -> Evidence:
+def gather(
+    detector: Detector,
+    folder: Path,
+    *,
+    results: TestResults | None,
+    data: Path | None,
+    experiment: Experiment | None = None,
+) -> Evidence:
     """Bring together what a trained model and its record say.
 
     Parameters
@@ -98,6 +109,8 @@ def gather(detector: Detector, folder: Path, *, results: TestResults | None, dat
         Recorded for this training and calibration.
     data : Path or None
         Folder of photographs, for its licence only.
+    experiment : Experiment or None
+        Recorded for the same photographs.
     """
     manifest = read_manifest(folder)
     entry = backbone(detector.config.embedding.backbone)
@@ -122,6 +135,7 @@ def gather(detector: Detector, folder: Path, *, results: TestResults | None, dat
         results=results,
         test=test,
         data_licence="" if data is None else _licence(data),
+        experiment=experiment,
     )
 
 

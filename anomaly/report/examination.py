@@ -20,7 +20,7 @@ from anomaly.imaging import measure_quality
 from anomaly.imaging.components import label_components
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.report.results import CaptureRow, JudgedImage, TestResults
-from anomaly.types import Prediction
+from anomaly.types import NOT_JUDGED, Prediction
 
 
 @dataclass
@@ -120,7 +120,7 @@ def examine(
     failed = {image.name: image.error for image in report.failed}
     entries = {photographs[entry.sha256].name: entry for entry in test}
     images = tuple(
-        _judged(image, entries[image.name], watch.predictions[image.path])
+        _judged(image, entries[image.name], watch.predictions[image.path], detector.calibration)
         for image in labelled
         if image.name not in failed
     )
@@ -140,19 +140,22 @@ def examine(
     return results, {image.name: image for image in labelled}
 
 
-def _judged(image: LabelledImage, entry: SplitEntry, prediction: Prediction) -> JudgedImage:
+def _judged(
+    image: LabelledImage, entry: SplitEntry, prediction: Prediction, calibration: Calibration | None
+) -> JudgedImage:
     mask = None if image.mask is None else read_mask(image.mask)
     return JudgedImage(
         name=image.name,
         sha256=entry.sha256,
         label=image.label,
         score=prediction.score,
-        verdict=prediction.label,
+        verdict=None if calibration is None else calibration.for_part_type(image.part_type).label(prediction.score),
         part_type=image.part_type,
         group=image.group,
         defect=image.defect,
         damaged_px=None if mask is None or not mask.any() else largest_area(mask),
         image_px=prediction.quality.width * prediction.quality.height,
+        refused=prediction.label == NOT_JUDGED,
     )
 
 

@@ -74,7 +74,7 @@ def draw_examples(
             pixels,
             detector.predict(pixels).anomaly_map,
             scale_max=scale_max,
-            threshold=threshold,
+            threshold=None if calibration is None else calibration.for_part_type(judged.part_type).threshold,
             mask=None if image.mask is None else read_mask(image.mask),
         )
         file = f"example-{number}.jpg"

@@ -9,6 +9,7 @@ from statistics import median
 
 from anomaly.calibration import Calibration, ScoredImage
 from anomaly.evaluation import EvaluationReport, Interval, Undefined
+from anomaly.experiment import CurvePoint
 from anomaly.report.evidence import Evidence
 from anomaly.report.results import CaptureRow, JudgedImage
 from anomaly.types import DAMAGED, UNDAMAGED
@@ -38,6 +39,8 @@ class Facts:
         Whether the data name groups (sessions).
     experiment : bool
         Whether an experiment was recorded.
+    memory_curve, label_curve : tuple of CurvePoint
+        Its learning curves.
     model : str
         What a command needs to name the trained model: ``" --model DIR"``, or nothing.
     data : str
@@ -57,6 +60,8 @@ class Facts:
     part_types: tuple[str, ...] = ()
     grouped: bool = False
     experiment: bool = False
+    memory_curve: tuple[CurvePoint, ...] = ()
+    label_curve: tuple[CurvePoint, ...] = ()
     model: str = ""
     data: str = "DIR"
 
@@ -74,6 +79,12 @@ class Facts:
     def scale(self) -> float:
         """Pixels of the photograph that one network pixel stands for; 1 where the photograph is not reduced."""
         return self.photo_side / self.network_side if self.network_side and self.photo_side else 1.0
+
+    def validation_errors(self, calibration: Calibration) -> tuple[int, int]:
+        """Count the (missed, flagged) validation photographs under a calibration, each by the threshold of its type."""
+        judged = [(image, calibration.for_part_type(image.part_type).label(image.score)) for image in self.validation]
+        misses = sum(image.label == DAMAGED and verdict == UNDAMAGED for image, verdict in judged)
+        return misses, sum(image.label == UNDAMAGED and verdict == DAMAGED for image, verdict in judged)
 
     def scores(self, label: str) -> list[float]:
         """Return the validation scores of one label."""
@@ -97,6 +108,9 @@ def measure(evidence: Evidence) -> Facts:
         capture=results.capture if results else (),
         ordinary=evidence.ordinary,
         part_types=tuple(sorted({entry.part_type for entry in bank} - {""})),
+        experiment=evidence.experiment is not None,
+        memory_curve=evidence.experiment.memory_curve if evidence.experiment else (),
+        label_curve=evidence.experiment.label_curve if evidence.experiment else (),
         grouped=any(entry.group for entry in evidence.provenance.splits),
         model=evidence.option(),
         data=evidence.provenance.data or "DIR",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from anomaly.calibration import Calibration, Objective, ScoredImage, calibrate, scores_by_label
+from anomaly.calibration import Calibration, Objective, ScoredImage, calibrate, calibrate_by_type
 from anomaly.errors import CalibrationError, PromiseNotPossibleError
 from anomaly.evaluation import Confusion, confusion
 from anomaly.report.results import JudgedImage
@@ -72,11 +73,13 @@ def operating_points(
     if standing is None:
         return ()
     points = [OperatingPoint("the threshold in use", "", standing, _count(standing, test))]
-    good, bad = scores_by_label(validation)
     for choice in _CHOICES:
         refusal, other = "", None
         try:
-            other = calibrate(good, bad, objective=choice.objective, target=choice.target, miss_cost=choice.miss_cost)
+            other = calibrate_by_type(
+                validation,
+                partial(calibrate, objective=choice.objective, target=choice.target, miss_cost=choice.miss_cost),
+            )
         except PromiseNotPossibleError as refused:
             label = "damaged" if choice.objective == "max-miss-rate" else "undamaged"
             refusal = f"needs {refused.needed} {label} validation photographs"
@@ -90,9 +93,10 @@ def operating_points(
 def _count(calibration: Calibration, test: Sequence[JudgedImage]) -> Confusion | None:
     if not test:
         return None
+    judging = [calibration.for_part_type(image.part_type) for image in test]
     return confusion(
         [image.score for image in test],
         np.array([image.label == DAMAGED for image in test], dtype=np.bool_),
-        threshold=calibration.threshold,
-        reinspect_above=calibration.reinspect_above,
+        threshold=[one.threshold for one in judging],
+        reinspect_above=[one.threshold if one.reinspect_above is None else one.reinspect_above for one in judging],
     )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ParamSpec
 import numpy as np
 
 from anomaly.errors import RuntimeUnavailableError
+from anomaly.experiment import CurvePoint, Experiment
 from anomaly.report.results import CaptureRow, JudgedImage
-from anomaly.report.wording import kind
+from anomaly.report.wording import SETTINGS, kind
 from anomaly.types import DAMAGED, UNDAMAGED, Float64Array
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 
 
 @styled
-def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[float]) -> bytes:
+def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[tuple[str, float]]) -> bytes:
     """Draw every test photograph as a dot at its score, by truth; wrong verdicts in red.
 
     Returns
@@ -81,17 +82,17 @@ def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[float]) -> b
         heights = row + _jitter(len(chosen))
         axis.plot(scores[~wrong], heights[~wrong], "o", markersize=3, color=BLUE, alpha=0.75, markeredgewidth=0)
         axis.plot(scores[wrong], heights[wrong], "X", markersize=4, color=RED, alpha=0.85, markeredgewidth=0)
-    for threshold in thresholds:
+    for number, (name, threshold) in enumerate(thresholds):
         axis.axvline(threshold, color="black", linewidth=1)
         axis.annotate(
-            f"threshold {threshold:.4g}",
-            (threshold, 1.5),
+            f"{name} {threshold:.4g}",
+            (threshold, 1.55 + 0.22 * number),
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
             fontsize=7.5,
         )
-    axis.set_ylim(-0.5, 1.65)
+    axis.set_ylim(-0.5, 1.45 + 0.25 * len(thresholds))
     axis.set_yticks([0, 1], ["undamaged", "damaged"])
     axis.set_xlabel("score (larger: stranger);  dots: judged rightly, crosses: wrongly")
     return _svg(figure)
@@ -144,6 +145,59 @@ def plot_trade(images: Sequence[JudgedImage], points: Sequence[tuple[str, int, i
     axis.set_xlabel(f"undamaged batches flagged (of {good.size})")
     axis.set_ylabel(f"damaged missed (of {bad.size})")
     axis.legend(fontsize=7.5)
+    return _svg(figure)
+
+
+@styled
+def plot_trials(experiment: Experiment) -> bytes:
+    """Draw every trial: its seconds and its AUROC with the interval; the chosen one circled."""
+    figure = _figure(6.6, 2.2)
+    axis = figure.subplots()
+    for row in experiment.trials:
+        chosen = row.number == experiment.chosen
+        axis.plot([row.seconds] * 2, [100 * row.low, 100 * row.high], color=RED if chosen else GREY, linewidth=0.6,
+                  alpha=1.0 if chosen else 0.4)  # fmt: skip
+        axis.plot([row.seconds], [100 * row.auroc], "o", color=RED if chosen else BLUE, markersize=3)
+        if chosen:
+            axis.plot([row.seconds], [100 * row.auroc], "o", color=RED, markersize=9, markerfacecolor="none")
+    axis.set_xlabel("seconds for the trial, with its share of the features")
+    axis.set_ylabel("ranking (AUROC, %)")
+    axis.set_xlim(left=0)
+    return _svg(figure)
+
+
+@styled
+def plot_importance(importance: Mapping[str, float]) -> bytes:
+    """Draw the share that each setting explains."""
+    names = list(importance)[::-1]
+    figure = _figure(4.8, 0.5 + 0.2 * len(names))
+    axis = figure.subplots()
+    axis.barh(range(len(names)), [100 * importance[name] for name in names], color=BLUE, height=0.65)
+    axis.set_yticks(range(len(names)), [SETTINGS.get(name, name) for name in names])
+    axis.set_xlabel("% of the variance of the loss")
+    return _svg(figure)
+
+
+@styled
+def plot_curves(memory: Sequence[CurvePoint], labels: Sequence[CurvePoint]) -> bytes:
+    """Draw both learning curves with their intervals."""
+    figure = _figure(6.6, 2.2)
+    shown = (
+        (memory, "undamaged photographs in the memory", "ranking (AUROC, %)"),
+        (labels, "damaged photographs for the threshold", "judged rightly (%)"),
+    )
+    for axis, (points, across, up) in zip(figure.subplots(1, 2), shown, strict=True):
+        n = [point.n for point in points]
+        axis.fill_between(
+            n, [100 * point.low for point in points], [100 * point.high for point in points], color=BLUE, alpha=0.18,
+            linewidth=0,
+        )  # fmt: skip
+        axis.plot(n, [100 * point.value for point in points], "o-", color=BLUE, markersize=3.5)
+        axis.set_xlabel(across)
+        axis.set_ylabel(up)
+        axis.set_xlim(left=0)
+        if not points:
+            axis.text(0.5, 0.5, "too few photographs", transform=axis.transAxes, ha="center", color=GREY)
     return _svg(figure)
 
 

@@ -30,12 +30,15 @@ class JudgedImage:
     label : {"undamaged", "damaged"}
         The truth.
     score : float
-    verdict : {"undamaged", "damaged", "reinspect", "not judged"} or None
+    verdict : {"undamaged", "damaged", "reinspect"} or None
+        By the score alone, as an evaluation counts; None: there is no threshold.
     part_type, group, defect : str
     damaged_px : int or None
         Pixels of the largest connected damage in the mask; None: there is no mask.
     image_px : int
         Pixels of the photograph.
+    refused : bool
+        The program would not judge it, because of how it was taken.
     """
 
     name: str
@@ -48,6 +51,7 @@ class JudgedImage:
     defect: str
     damaged_px: int | None
     image_px: int
+    refused: bool = False
 
     def scored(self) -> ScoredImage:
         """Return what an evaluation needs of it."""

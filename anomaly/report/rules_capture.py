@@ -7,7 +7,7 @@ from statistics import median
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.facts import Facts, by_session, spread
 from anomaly.report.rules_improve import PATCHES
-from anomaly.report.wording import percent, plural, whole
+from anomaly.report.wording import ends, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 FOCUS_VARIES = 0.3
@@ -18,6 +18,10 @@ BLACK = 0.05
 FLAT = 0.08
 """Standard deviation of the brightness below which a photograph has little contrast."""
 FEW_UNDAMAGED = 50
+PAYS = 0.01
+"""Gain in accuracy over the last step of a learning curve from which more photographs pay."""
+UNSURE = 0.2
+"""Width of the range from which a learning curve says little."""
 
 
 def focus_varies(facts: Facts) -> Advice | None:
@@ -186,6 +190,52 @@ def count_per_label(facts: Facts) -> Advice | None:
     )
 
 
+def memory_pays(facts: Facts) -> Advice | None:
+    """Apply when the learning curve of undamaged photographs was recorded: say whether more of them pay."""
+    if len(facts.memory_curve) < 2:
+        return None
+    before, last = facts.memory_curve[-2:]
+    told = (
+        f"Number: with {before.n} undamaged photographs in the memory a damaged photograph gets the higher score in "
+        f"{percent(before.value)} of the cases, with {last.n} in {percent(last.value)} ({ends(last)})"
+    )
+    if last.value - before.value < PAYS:
+        return Advice(
+            "memory-pays",
+            7,
+            f"{told}: no longer rising.",
+            "More undamaged photographs of the same kind buy little; new sessions, lots and orientations may.",
+        )
+    unsure = last.high - last.low > UNSURE
+    return Advice(
+        "memory-pays",
+        6 if unsure else 4,
+        f"{told}: still rising{', as far as such wide ranges let one say' if unsure else ''}.",
+        "Collect more undamaged photographs, twice as many if you can; they cost little and need no damage.",
+        headline="" if unsure else "collect more undamaged photographs: they still pay",
+    )
+
+
+def labels_pay(facts: Facts) -> Advice | None:
+    """Apply when the learning curve of labelled photographs was recorded: say whether more labels pay."""
+    if len(facts.label_curve) < 2:
+        return None
+    before, last = facts.label_curve[-2:]
+    pays = last.value - before.value >= PAYS
+    return Advice(
+        "labels-pay",
+        4 if pays else 7,
+        f"Labels: with {plural(before.n, 'damaged photograph')} to choose the threshold, "
+        f"{percent(before.value)} of the "
+        f"batches are judged rightly on average; with {last.n} it is {percent(last.value)} ({ends(last)} from draw to "
+        "draw).",
+        "Label more damaged batches: the threshold still gets better."
+        if pays
+        else "More labels hardly move the threshold itself; they narrow what is known about its errors.",
+        f"python model.py --recalibrate --data newly_labelled/{facts.model}" if pays else "",
+    )
+
+
 RULES: tuple[Rule, ...] = (
     magnification,
     few_undamaged,
@@ -197,6 +247,8 @@ RULES: tuple[Rule, ...] = (
     mixed_sizes,
     no_sessions,
     no_masks,
+    memory_pays,
+    labels_pay,
     count_per_label,
 )
 

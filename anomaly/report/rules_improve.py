@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import median
 
-from anomaly.calibration import calibrate, images_needed
+from anomaly.calibration import calibrate, calibrate_by_type, images_needed
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.facts import Facts, false_alarm, kinds, missed, more_often
@@ -158,18 +159,20 @@ def other_threshold(facts: Facts) -> Advice | None:
     if current is None or not bad or not good or current.objective != "accuracy":
         return None
     try:
-        other = calibrate(good, bad, objective="cost", miss_cost=COST)
+        other = calibrate_by_type(facts.validation, partial(calibrate, objective="cost", miss_cost=COST))
     except CalibrationError:
         return None
-    if other.misses >= current.misses or other.false_alarms * 2 > len(good):
+    misses, alarms = facts.validation_errors(current)
+    fewer, more = facts.validation_errors(other)
+    if fewer >= misses or more * 2 > len(good):
         return None
     return Advice(
         "other-threshold",
         2,
         f"The threshold makes the fewest errors of both kinds together; on the validation photographs that is "
-        f"{current.misses} of {len(bad)} damaged missed and {current.false_alarms} of {len(good)} undamaged flagged. "
-        f"Where a miss costs {COST:g} false alarms, the best threshold has {other.misses} missed and "
-        f"{other.false_alarms} flagged.",
+        f"{misses} of {len(bad)} damaged missed and {alarms} of {len(good)} undamaged flagged. "
+        f"Where a miss costs {COST:g} false alarms, the best threshold has {fewer} missed and "
+        f"{more} flagged.",
         "Decide what a miss costs against a second look at a good batch, and set the threshold for that price; nothing "
         "has to be trained again.",
         f"python model.py --recalibrate --miss-cost {COST:g}{facts.model}",
@@ -180,10 +183,10 @@ def other_threshold(facts: Facts) -> Advice | None:
 def optimistic_validation(facts: Facts) -> Advice | None:
     """Apply when the threshold does worse on the test photographs than on those it was chosen on."""
     current = facts.calibration
-    if current is None or not facts.test:
+    if current is None or not facts.test or not facts.validation:
         return None
     wrong = sum(missed(image) or false_alarm(image) for image in facts.test), len(facts.test)
-    before = current.misses + current.false_alarms, current.n_damaged + current.n_undamaged
+    before = sum(facts.validation_errors(current)), len(facts.validation)
     if more_often(wrong, before) > CHANCE:
         return None
     return Advice(

@@ -151,8 +151,8 @@ def false_alarm_rate(facts: Facts) -> Rate | None:
     """Undamaged photographs that were flagged, on the test split; without one, on the validation split."""
     if facts.undamaged:
         counts = sum(map(false_alarm, facts.undamaged)), len(facts.undamaged)
-    elif facts.calibration is not None and facts.calibration.n_undamaged:
-        counts = facts.calibration.false_alarms, facts.calibration.n_undamaged
+    elif facts.calibration is not None and facts.scores(UNDAMAGED):
+        counts = facts.validation_errors(facts.calibration)[1], len(facts.scores(UNDAMAGED))
     else:
         return None
     found = rate_interval(*counts)
@@ -176,7 +176,7 @@ def surprising_count(rate: float, *, n: int) -> int:
 def session_share(facts: Facts) -> float | None:
     """Share of the variance of the logarithm of undamaged scores that lies between sessions, bias removed.
 
-    One-way random effects (intraclass correlation, Shrout & Fleiss 1979, https://doi.org/10.1037/0033-2909.86.2.420)
+    Each part type for itself. One-way random effects (intraclass correlation, Shrout & Fleiss 1979, https://doi.org/10.1037/0033-2909.86.2.420)
     over validation and test photographs.
 
     Returns
@@ -184,18 +184,23 @@ def session_share(facts: Facts) -> float | None:
     float or None
         In [0, 1]; None with fewer than two sessions of at least three undamaged photographs.
     """
-    sessions: dict[str, list[float]] = {}
-    scored = (*facts.validation, *(image.scored() for image in facts.test))
-    for image in scored:
+    values: dict[str, dict[str, list[float]]] = {}
+    for image in (*facts.validation, *(image.scored() for image in facts.test)):
         if image.group and image.label == UNDAMAGED and image.score > 0:
-            sessions.setdefault(image.group, []).append(math.log(image.score))
-    groups = [values for values in sessions.values() if len(values) >= 3]
-    if len(groups) < 2:
+            values.setdefault(image.part_type, {}).setdefault(image.group, []).append(math.log(image.score))
+    # Part types differ for other reasons than sessions do: each is taken from its own mean.
+    types = [[v for v in sessions.values() if len(v) >= 3] for sessions in values.values()]
+    types = [groups for groups in types if len(groups) > 1]
+    groups = [found for sessions in types for found in sessions]
+    n, k, t = sum(map(len, groups)), len(groups), len(types)
+    if not groups:
         return None
-    n, k = sum(map(len, groups)), len(groups)
-    overall = mean(value for values in groups for value in values)
-    between = sum(len(values) * (mean(values) - overall) ** 2 for values in groups) / (k - 1)
-    within = sum((value - mean(values)) ** 2 for values in groups for value in values) / (n - k)
-    size = (n - sum(len(values) ** 2 for values in groups) / n) / (k - 1)
+    between = sum(
+        len(found) * (mean(found) - mean(v for other in sessions for v in other)) ** 2
+        for sessions in types
+        for found in sessions
+    ) / (k - t)
+    within = sum((value - mean(found)) ** 2 for found in groups for value in found) / (n - k)
+    size = (n - sum(len(values) ** 2 for values in groups) / n) / (k - t)
     variance = max(0.0, (between - within) / size)
     return variance / (variance + within) if variance + within > 0 else 0.0

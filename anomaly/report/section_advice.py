@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from anomaly.report.advice import Advice
 from anomaly.report.document import Advised, Block, Figure, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
-from anomaly.report.plots import plot_sessions
+from anomaly.report.plots import plot_curves, plot_sessions
 
 
 def improve_section(advice: Sequence[Advice]) -> Part:
@@ -30,20 +30,41 @@ def capture_section(evidence: Evidence, advice: Sequence[Advice]) -> Part:
     """Section 7: photographs, and how many of them."""
     title = "7  How to collect better photographs"
     rows = evidence.results.capture if evidence.results else ()
+    pictures: dict[str, bytes] = {}
     if not rows:
         missing = Missing(
             "How the photographs were taken was not measured for this report.",
             f"python model.py --report --data DIR{evidence.option()}",
         )
-        return Part(Section(title, (missing, *_blocks("What is known without them:", advice))))
+        known = _blocks("What is known without them:", advice)
+        return Part(Section(title, (missing, *known, *_curves(evidence, pictures))), pictures)
     blocks = list(_blocks(f"From the capture measures of {len(rows)} photographs:", advice))
-    pictures: dict[str, bytes] = {}
     if len({row.group for row in rows}) > 2:
         pictures["sessions.svg"] = plot_sessions(rows)
         blocks.append(
-            Figure("sessions.svg", "Undamaged photographs, session by session: steady pictures give boxes in one line.")
+            Figure("sessions.svg", "Undamaged photographs, session by session: steady pictures give dots in one line.")
         )
+    blocks += _curves(evidence, pictures)
     return Part(Section(title, tuple(blocks)), pictures)
+
+
+def _curves(evidence: Evidence, pictures: dict[str, bytes]) -> list[Block]:
+    """Return the learning curves, or what makes them."""
+    experiment = evidence.experiment
+    if experiment is None:
+        data = evidence.provenance.data
+        named = "" if data == "data/parts" else f" --data {data or 'DIR'}"
+        missing = "How many more photographs buy how much (the learning curve) was not measured."
+        return [Missing(missing, f"python model.py --experiment{named}")]
+    pictures["curves.svg"] = plot_curves(experiment.memory_curve, experiment.label_curve)
+    return [
+        Figure(
+            "curves.svg",
+            "Learning curves of the chosen settings, by cross-validation. Left: undamaged photographs in the memory "
+            "and ranking; right: damaged photographs that choose the threshold and share judged rightly (mean of "
+            "damaged and undamaged). Bands: 95 %.",
+        )
+    ]
 
 
 def _blocks(opening: str, advice: Sequence[Advice]) -> tuple[Block, ...]:

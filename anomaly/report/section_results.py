@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from anomaly.calibration import Calibration
 from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
 from anomaly.imaging.names import printable_name
 from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table
@@ -33,8 +34,7 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
     blocks: list[Block] = [Paragraph(_introduction(results, test)), _table(test)]
     pictures: dict[str, bytes] = {}
     if evidence.calibration is not None:
-        limits = (evidence.calibration.reinspect_above, evidence.calibration.threshold)
-        pictures["scores.svg"] = plot_scores(results.images, [limit for limit in limits if limit is not None])
+        pictures["scores.svg"] = plot_scores(results.images, _limits(evidence.calibration))
         blocks.append(
             Figure("scores.svg", "Scores of all test photographs. A good model keeps the two rows on either side.")
         )
@@ -73,6 +73,14 @@ def _nothing(evidence: Evidence) -> list[Block]:
             f"python model.py --evaluate --data labelled/{evidence.option()}",
         )
     ]
+
+
+def _limits(calibration: Calibration) -> list[tuple[str, float]]:
+    """Return the thresholds by which photographs are judged, named."""
+    limits = [("threshold", calibration.threshold)]
+    if calibration.reinspect_above is not None:
+        limits.append(("to be looked at", calibration.reinspect_above))
+    return limits + [(name, own.threshold) for name, own in sorted(calibration.by_part_type.items())]
 
 
 def _introduction(results: TestResults, test: EvaluationReport) -> str:

@@ -8,8 +8,8 @@ from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
 from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
-from anomaly.report.wording import count_of, day, listing, percent, plural, span, whole
-from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
+from anomaly.report.wording import count_of, day, listing, percent, plural, span, were, whole
+from anomaly.types import DAMAGED, REINSPECT
 
 GOOD_MISSES = 0.05
 """Upper end of the range of the miss rate up to which the program may decide alone about batches that pass."""
@@ -131,13 +131,16 @@ def _expected(misses: Rate, alarms: Rate, evidence: Evidence) -> str:
     images = evidence.results.images if evidence.results else ()
     flagged = [image for image in images if image.verdict == DAMAGED]
     truly = sum(image.label == DAMAGED for image in flagged)
-    odd = sum(image.verdict in (REINSPECT, NOT_JUDGED) for image in images)
+    undecided = sum(image.verdict == REINSPECT for image in images)
+    refused = sum(image.refused for image in images)
     of_flagged = f" Of {len(flagged)} batches that it flagged, {truly} were damaged." if flagged else ""
-    undecided = f" {odd} were left to a person as undecided or badly photographed." if odd else ""
+    left = f" {undecided} {were(undecided)} left to a person as undecided." if undecided else ""
+    if refused:
+        left += f" {refused} {were(refused)} photographed so differently that the program would not have judged them."
     return (
         f"The ranges in brackets are what these counts can support at 95 % confidence: of 100 damaged batches between "
         f"{100 * misses.low:.0f} and {100 * misses.high:.0f} would be missed, of 100 good ones between "
-        f"{100 * alarms.low:.0f} and {100 * alarms.high:.0f} flagged." + of_flagged + undecided
+        f"{100 * alarms.low:.0f} and {100 * alarms.high:.0f} flagged." + of_flagged + left
     )
 
 

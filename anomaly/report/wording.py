@@ -6,11 +6,27 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from anomaly.evaluation import Interval, Rate, Undefined
+from anomaly.experiment import CurvePoint
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
+
+
+SETTINGS = {
+    "embedding.backbone": "network",
+    "geometry.size": "resolution",
+    "embedding.taps": "layers (taps)",
+    "embedding.whitening": "whitening",
+    "embedding.neighbourhood": "neighbourhood",
+    "embedding.margin": "margin",
+    "bank.max_rows": "size of the memory",
+    "bank.neighbours": "neighbours",
+    "scoring.smoothing": "smoothing",
+    "scoring.top_share": "share that is scored",
+}
+"""Settings of an experiment in words."""
 
 
 def count_of(rate: Rate | Undefined) -> str:
@@ -35,7 +51,7 @@ def span(found: Rate | Interval | Undefined) -> str:
     return f"{100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
 
 
-def ends(found: Rate | Interval) -> str:
+def ends(found: Rate | Interval | CurvePoint) -> str:
     """``0.8 to 10.6 %``."""
     return f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
 

@@ -60,7 +60,7 @@ def test_ways_to_say_an_aim(words: list[str], aim: Aim | None) -> None:
     [
         ([], "got none"),
         (["--train", "--predict", "a.png"], "got --train and --predict"),
-        (["--experiment"], "--experiment"),
+        (["--experimint"], "--experimint"),
         (["--reprot"], "--reprot"),
         (["--predict"], "--predict"),
         (["--predict", ""], "empty"),

@@ -69,6 +69,8 @@ def test_the_figures_are_the_recorded_ones(trained_model: Path, tmp_path: Path) 
     assert re.search(rf"all {missed} of 3 [\d.]+ % \([\d.]+ to [\d.]+ %\) {flagged} of 3", text)
     assert fingerprint(trained_model) in text
     assert f"On {len(images)} batches" in text
+    assert "No experiment is on record for these photographs." in text
+    assert "python model.py --experiment --data" in text
 
 
 def test_every_count_about_test_photographs_is_a_recorded_one(trained_model: Path, tmp_path: Path) -> None:

@@ -38,11 +38,12 @@ def split() -> SplitAssignment:
 @pytest.fixture
 def a_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folders and files that the README's commands name."""
-    write_dataset(tmp_path / "parts", undamaged=12, damaged=5)
+    write_dataset(tmp_path / "parts", undamaged=12, damaged=12)
     write_dataset(tmp_path / "labelled", undamaged=3, damaged=3, seed=100)
     write_dataset(tmp_path / "newly_labelled", undamaged=2, damaged=2, seed=200)
     write_dataset(tmp_path / "photos", undamaged=2, damaged=1, seed=300)
     write_part(tmp_path / "image.png", 400, damaged=True)
+    (tmp_path / "small.toml").write_text('trials = 2\nrepeats = 1\n[axes]\n"scoring.smoothing" = [0.5, 1.0]\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -103,14 +104,19 @@ def test_the_demo_prints_what_is_shown(tmp_path: Path) -> None:
 def test_every_command_does_its_work(a_users_folder: Path) -> None:
     (shell,) = [code for code in blocks(read("README.md"), "sh") if "model.py" in code]
     for words in commands(f"```sh\n{shell}```"):
-        words += ["--device", "cpu", *TINY] if "--train" in words else []
+        if "--experiment" in words:
+            words += ["--device", "cpu", *TINY[:4], "--space", "small.toml"]
+        elif "--from-experiment" in words:
+            words += ["--device", "cpu"]
+        elif "--train" in words:
+            words += ["--device", "cpu", *TINY]
         told = io.StringIO()
         with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
             status = main(words)
         # Twelve parts cannot carry a promise, and `--exit-code` tells of the damaged one.
         expected = 1 if "--max-miss-rate" in words else 3 if "--exit-code" in words else 0
         assert status == expected, f"{' '.join(words)}\n{told.getvalue()}"
-    for made in ("trained", "trained_lite2", "verdicts.csv", "why.png", "compared.csv", "compared.png"):
+    for made in ("trained", "trained_lite2", "verdicts.csv", "why.png", "compared.csv", "compared.png", "report.pdf"):
         assert (a_users_folder / made).exists(), made
     assert len(list((a_users_folder / "heatmaps").rglob("*.png"))) == 3
 
@@ -179,5 +185,6 @@ def test_the_least_number_of_photographs_is_the_one_that_is_enforced() -> None:
 def test_verbs_that_need_no_training_libraries_are_the_ones_that_are_named() -> None:
     paragraph = read("README.md").split("The second is enough for")[1].split("\n\n")[0]
     assert [code for code in inline_code(paragraph) if code.startswith("--")] == [
-        "--predict", "--heatmap", "--recalibrate", "--info", "--train", "--evaluate", "--report",
+        "--predict", "--heatmap", "--recalibrate", "--info", "--train", "--experiment",
+        "--evaluate", "--report",
     ]  # fmt: skip

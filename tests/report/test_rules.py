@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from anomaly.calibration import calibrate
 from anomaly.evaluation import Interval
+from anomaly.experiment import CurvePoint
 from anomaly.report import rules_capture, rules_improve, rules_upkeep
 from anomaly.report.advice import Advice, advise
 from anomaly.report.facts import Facts
@@ -105,9 +108,11 @@ def test_other_threshold() -> None:
 
 def test_optimistic_validation() -> None:
     standing = calibrate([1.0] * 40, [2.0] * 10)
-    told = said(rules_improve.optimistic_validation(Facts(test=(*missed(8), *passed(40)), calibration=standing)))
+    validation = (*scores(UNDAMAGED, [1.0] * 40), *scores(DAMAGED, [2.0] * 10))
+    worse = Facts(test=(*missed(8), *passed(40)), calibration=standing, validation=validation)
+    told = said(rules_improve.optimistic_validation(worse))
     assert "8 of 48 test batches were judged wrongly, against 0 of 50" in told.finding
-    assert rules_improve.optimistic_validation(Facts(test=tuple(passed(40)), calibration=standing)) is None
+    assert rules_improve.optimistic_validation(dataclasses.replace(worse, test=tuple(passed(40)))) is None
 
 
 def test_few_damaged() -> None:
@@ -231,6 +236,22 @@ def test_labels() -> None:
     assert rules_capture.no_masks(Facts(test=tuple(found(2, damaged_px=9, defect="rust")))) is None
     told = said(rules_capture.no_masks(Facts(test=(*found(2, defect="rust"), *missed(1, damaged_px=9)))))
     assert "3 damaged test photographs, 2 do not say where" in told.finding
+
+
+def test_learning_curves() -> None:
+    rising = (CurvePoint(5, 0.8, 0.7, 0.9), CurvePoint(10, 0.9, 0.8, 0.95))
+    flat = (CurvePoint(20, 0.900, 0.8, 0.95), CurvePoint(40, 0.905, 0.8, 0.95))
+    told = said(rules_capture.memory_pays(Facts(memory_curve=rising))).finding
+    assert told.endswith("still rising.")
+    assert "with 5 undamaged photographs in the memory" in told
+    assert "80.0 % of the cases, with 10 in 90.0 % (80.0 to 95.0 %)" in told
+    wide = (rising[0], CurvePoint(10, 0.9, 0.6, 1.0))
+    assert "wide ranges" in said(rules_capture.memory_pays(Facts(memory_curve=wide))).finding
+    assert said(rules_capture.memory_pays(Facts(memory_curve=flat))).finding.endswith("no longer rising.")
+    assert rules_capture.memory_pays(Facts(memory_curve=rising[:1])) is None
+    assert said(rules_capture.labels_pay(Facts(label_curve=rising))).command
+    assert not said(rules_capture.labels_pay(Facts(label_curve=flat))).command
+    assert rules_capture.labels_pay(Facts()) is None
 
 
 def test_numbers() -> None:

@@ -1,0 +1,66 @@
+"""The setting to train with: the simplest one that is as good as the best, within one standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anomaly.experiment.measures import standard_error
+from anomaly.experiment.space import BACKBONE, SIZE, TAPS, Settings
+from anomaly.types import Float64Array, Int64Array
+
+
+def complexity(settings: Settings) -> tuple[object, ...]:
+    """Order settings by what they cost to run, cheapest first.
+
+    Larger backbones (by name: lite0, lite1, lite2), more pixels, more taps, whitening, more rows, more neighbours; what
+    costs nothing (smoothing, top share) only breaks ties, so that the order is complete.
+    """
+    taps = settings.get(TAPS, ())
+    return (
+        str(settings.get(BACKBONE, "")),
+        float(str(settings.get(SIZE, 0))),
+        len(taps) if isinstance(taps, tuple) else 1,
+        bool(settings.get("embedding.whitening", False)),
+        int(str(settings.get("bank.max_rows", 0))),
+        int(str(settings.get("bank.neighbours", 0))),
+        str(sorted((name, str(value)) for name, value in settings.items())),
+    )
+
+
+def choose(
+    trials: Sequence[tuple[Settings, Float64Array]], unit: Int64Array
+) -> tuple[int, int, tuple[float, float], list[int]]:
+    """Apply the one-standard-error rule to differences, photograph by photograph.
+
+    Breiman et al. 1984, Classification and Regression Trees, section 3.4.3; taken of the difference to the best, since
+    all trials judge the same photographs.
+
+    Parameters
+    ----------
+    trials : sequence of (settings, losses)
+        Losses of each photograph, (n,).
+    unit : ndarray of int64, (n,)
+        Photographs that are alike.
+
+    Returns
+    -------
+    best, chosen : int
+        Places in ``trials``.
+    gap : (float, float)
+        By how much the chosen one is worse than the best, and the standard error of that.
+    candidates : list of int
+        All that are as good as the best within one standard error.
+    """
+    means = [float(losses.mean()) for _, losses in trials]
+    best = int(np.argmin(means))
+    gaps = []
+    for _, losses in trials:
+        difference = losses - trials[best][1]
+        # Few units make the cluster-robust error too small at times; it is never taken below that of single images.
+        error = max(standard_error(difference, unit), standard_error(difference, np.arange(len(difference))))
+        gaps.append((float(difference.mean()), error))
+    candidates = [i for i, (gap, error) in enumerate(gaps) if i == best or gap <= error]
+    chosen = min(candidates, key=lambda i: complexity(trials[i][0]))
+    return best, chosen, gaps[chosen] if chosen != best else (0.0, 0.0), candidates

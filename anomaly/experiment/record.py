@@ -1,0 +1,201 @@
+"""The outcome of an experiment as a file, and how it is found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anomaly.dataset import Dataset, LabelledImage, SplitEntry
+from anomaly.detector.folder import replace_file
+from anomaly.errors import ExperimentError, ImageError
+from anomaly.experiment.space import Value
+from anomaly.imaging.decode import content_hash
+
+FORMAT = 1
+RECORD = "experiment.json"
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One combination in the table.
+
+    Attributes
+    ----------
+    number : int
+    settings : mapping
+    loss, loss_error : float
+        Mean logarithmic loss in nats, and its standard error.
+    auroc, low, high : float
+    found : float
+        Damaged photographs found where 5 % of the undamaged ones are flagged, mean over repeats.
+    seconds : float
+        It took, with its share of the features.
+    """
+
+    number: int
+    settings: Mapping[str, Value]
+    loss: float
+    loss_error: float
+    auroc: float
+    low: float
+    high: float
+    found: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Accuracy with so many photographs: ``value`` in [0, 1] with its interval."""
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What was compared, on what, and what came out.
+
+    Attributes
+    ----------
+    identity : str
+        Of the photographs, the settings that were not varied and the space.
+    data : str
+        The folder, as the caller named it.
+    dataset : str
+        Hash of all photographs and labels of the folder; a folder that changed has another.
+    images : str
+        Hash of the photographs of memory and validation.
+    created : str
+        ISO 8601, UTC.
+    config : dict
+        The settings that were not varied.
+    space : dict
+    undamaged, damaged, units : int
+        Photographs that took part, and units of photographs that were kept together.
+    kept_together : bool
+        Whether no unit was in the memory and judged at once.
+    trials : tuple of TrialRow
+        In the order of their numbers.
+    importance : dict of str to float
+    best, chosen : int
+        Numbers of trials.
+    reason : str
+    memory_curve : tuple of CurvePoint
+        AUROC against undamaged photographs in the memory.
+    label_curve : tuple of CurvePoint
+        Mean of found and passed shares against damaged photographs that set the threshold.
+    """
+
+    identity: str
+    data: str
+    dataset: str
+    images: str
+    created: str
+    config: Mapping[str, Any]
+    space: Mapping[str, Any]
+    undamaged: int
+    damaged: int
+    units: int
+    kept_together: bool
+    trials: tuple[TrialRow, ...]
+    importance: Mapping[str, float]
+    best: int
+    chosen: int
+    reason: str
+    memory_curve: tuple[CurvePoint, ...] = ()
+    label_curve: tuple[CurvePoint, ...] = ()
+
+    def trial(self, number: int) -> TrialRow:
+        """Return a trial by its number."""
+        return next(row for row in self.trials if row.number == number)
+
+
+def write_experiment(experiment: Experiment, folder: Path) -> None:
+    """Write ``experiment.json``.
+
+    Raises
+    ------
+    OutputError
+    """
+    text = json.dumps({"format": FORMAT, **dataclasses.asdict(experiment)}, indent=1)
+    replace_file(folder / RECORD, (text + "\n").encode("utf-8", "surrogateescape"))
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read ``experiment.json``.
+
+    Raises
+    ------
+    ExperimentError
+        It cannot be used.
+    """
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+        if value.pop("format") != FORMAT:
+            raise ValueError("another format")
+        return Experiment(
+            **{
+                **value,
+                "trials": tuple(TrialRow(**{**row, "settings": _settings(row["settings"])}) for row in value["trials"]),
+                "memory_curve": tuple(CurvePoint(**point) for point in value["memory_curve"]),
+                "label_curve": tuple(CurvePoint(**point) for point in value["label_curve"]),
+            }
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ExperimentError(
+            f"expected a recorded experiment in {path}, and it cannot be used ({error}): run --experiment again",
+            path=path,
+        ) from error
+
+
+def find_experiment(work: Path, *, images: str | None = None, dataset: str | None = None) -> Experiment | None:
+    """Return the newest experiment on these photographs.
+
+    Parameters
+    ----------
+    work : Path
+    images, dataset : str, optional
+        What its record has to say.
+
+    Raises
+    ------
+    ExperimentError
+        A record cannot be used.
+    """
+    found = [read_experiment(path) for path in sorted(work.glob(f"experiment-*/{RECORD}"))]
+    fitting = [
+        experiment
+        for experiment in found
+        if (images is None or experiment.images == images) and (dataset is None or experiment.dataset == dataset)
+    ]
+    return max(fitting, key=lambda experiment: (experiment.created, experiment.identity), default=None)
+
+
+def images_hash(entries: Iterable[SplitEntry]) -> str:
+    """Hash of the photographs of memory and validation, by content and label."""
+    used = sorted((entry.sha256, entry.label, entry.split) for entry in entries if entry.split != "test")
+    return hashlib.sha256(json.dumps(used).encode()).hexdigest()[:16]
+
+
+def dataset_hash(dataset: Dataset) -> str:
+    """Hash of all photographs of a folder, by name, label, group and content; files that cannot be read by name."""
+    rows = [[image.name, image.label, image.part_type, image.group, _content(image)] for image in dataset.images]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def _content(image: LabelledImage) -> str:
+    try:
+        return content_hash(image.path)
+    except ImageError:
+        return ""
+
+
+def _settings(value: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}

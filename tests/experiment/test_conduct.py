@@ -1,0 +1,220 @@
+"""An experiment on small pictures: no test image, the same table after an interruption, features shared."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import anomaly.experiment.conduct
+import anomaly.experiment.distances
+from anomaly.config import Config, EmbeddingConfig, GeometryConfig
+from anomaly.dataset import SplitAssignment, find_duplicates, read_dataset, split_dataset
+from anomaly.errors import ExperimentError
+from anomaly.experiment import Experiment, Plan, Space, dataset_hash, find_experiment, images_hash, plan, run
+from anomaly.experiment.distances import Features, Memory, extract, held_out
+from anomaly.experiment.pool import Pool
+from anomaly.experiment.store import JOURNAL, TrialStore
+from tests.parts import write_dataset
+
+SMALL = dataclasses.replace(
+    Config(), geometry=GeometryConfig(size=64), embedding=EmbeddingConfig(taps=("block4", "block10"))
+)
+SPACE = Space(
+    axes={
+        "geometry.size": (64, 96),
+        "embedding.taps": (("block4",), ("block4", "block10")),
+        "bank.max_rows": (50, 100),
+        "scoring.smoothing": (0.5, 1.0),
+    },
+    trials=8,
+    patches=500,
+)
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> SplitAssignment:
+    dataset = read_dataset(write_dataset(tmp_path_factory.mktemp("parts"), undamaged=20, damaged=12))
+    duplicates = find_duplicates(dataset.images, limits=SMALL.image)
+    return split_dataset(dataset, SMALL.split, seed=0, duplicates=duplicates)
+
+
+def planned(split: SplitAssignment, space: Space = SPACE) -> Plan:
+    return plan(
+        SMALL,
+        space,
+        bank=split.select("bank"),
+        validation=split.select("validation"),
+        data="parts",
+        dataset="d",
+        images=images_hash(split.entries),
+    )
+
+
+@pytest.fixture(scope="module")
+def quick_networks() -> Iterator[None]:
+    """Build each network once: that takes longer than all the rest on pictures as small as these."""
+    real, kept = anomaly.experiment.conduct.extract, {}
+
+    def extract_once(
+        config: Config, pool: Pool, *, taps: Iterable[str], device: str, step: Callable[[], None]
+    ) -> Features:
+        key = config.geometry.size, tuple(sorted(set(taps))), tuple(image.path for image in pool.images)
+        if key not in kept:
+            kept[key] = real(config, pool, taps=key[1], device=device, step=step)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anomaly.experiment.conduct, "extract", extract_once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(split: SplitAssignment, tmp_path_factory: pytest.TempPathFactory, quick_networks: None) -> Experiment:
+    return run(planned(split), tmp_path_factory.mktemp("work"), device="cpu")
+
+
+def without_times(experiment: Experiment) -> Experiment:
+    rows = tuple(dataclasses.replace(row, seconds=0.0) for row in experiment.trials)
+    return dataclasses.replace(experiment, created="", trials=rows)
+
+
+def test_the_outcome(uninterrupted: Experiment) -> None:
+    assert [row.number for row in uninterrupted.trials] == list(range(8))
+    assert uninterrupted.kept_together
+    best = min(uninterrupted.trials, key=lambda row: row.loss)
+    assert uninterrupted.best == best.number
+    for row in uninterrupted.trials:
+        assert 0 <= row.low <= row.auroc <= row.high <= 1
+        assert 0 <= row.found <= uninterrupted.damaged
+    assert best.auroc > 0.9
+    assert sum(uninterrupted.importance.values()) == pytest.approx(1.0)
+    assert set(uninterrupted.importance) == set(SPACE.axes)
+    assert uninterrupted.memory_curve[0].n == 5
+    assert uninterrupted.label_curve
+    assert str(uninterrupted.trial(uninterrupted.chosen).settings["geometry.size"]) in uninterrupted.reason
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def test_interrupted_three_times_at_random_and_resumed_it_ends_with_the_same_table(
+    split: SplitAssignment, uninterrupted: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[..., object] = anomaly.experiment.conduct.score_fold
+    for seed in range(3):
+        left = int(np.random.default_rng(seed).integers(1, 15))
+
+        def killed(*args: object, **kwargs: object) -> object:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KilledError
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(anomaly.experiment.conduct, "score_fold", killed)
+        with pytest.raises(KilledError):
+            run(planned(split), tmp_path, device="cpu")
+        # What a kill in the middle of a write leaves behind.
+        with (planned(split).folder(tmp_path) / JOURNAL).open("a") as journal:
+            journal.write('{"op_code": 4, "wor')
+    monkeypatch.setattr(anomaly.experiment.conduct, "score_fold", real)
+    store = TrialStore(planned(split).folder(tmp_path), planned(split).trials)
+    assert 0 < len(store.finished()) < 8
+    assert without_times(run(planned(split), tmp_path, device="cpu")) == without_times(uninterrupted)
+
+
+def test_a_finished_experiment_runs_no_trial_again(
+    split: SplitAssignment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_networks: None
+) -> None:
+    space = dataclasses.replace(SPACE, trials=2)
+    first = run(planned(split, space), tmp_path, device="cpu")
+    monkeypatch.setattr(anomaly.experiment.conduct, "_all_distances", lambda *_: pytest.fail("ran again"))
+    assert without_times(run(planned(split, space), tmp_path, device="cpu")) == without_times(first)
+    found = find_experiment(tmp_path, images=images_hash(split.entries))
+    assert found is not None
+    assert without_times(found) == without_times(first)
+    assert find_experiment(tmp_path, images="other") is None
+
+
+def test_no_image_of_the_test_split_is_opened(
+    split: SplitAssignment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: set[Path] = set()
+    real, real_size = anomaly.experiment.distances.load_image, anomaly.experiment.conduct.image_size
+
+    def spy(path, *, limits=None):
+        opened.add(Path(path))
+        return real(path, limits=limits)
+
+    def spy_size(path, *, limits=None):
+        opened.add(Path(path))
+        return real_size(path, limits=limits)
+
+    monkeypatch.setattr(anomaly.experiment.distances, "load_image", spy)
+    monkeypatch.setattr(anomaly.experiment.conduct, "image_size", spy_size)
+    run(planned(split, dataclasses.replace(SPACE, trials=1)), tmp_path, device="cpu")
+    test = {image.path for image in split.select("test")}
+    assert test
+    assert opened == {image.path for image in split.images} - test
+
+
+def test_nothing_is_judged_by_a_memory_that_holds_it(split: SplitAssignment) -> None:
+    pool = planned(split).pool
+    features = extract(SMALL, pool, taps=["block4"], device="cpu", step=lambda: None)
+    judged = np.arange(len(pool.images)) < 4
+    memory = Memory("block4", False, 100, 1)
+    kept = ~judged & ~pool.damaged
+    found = held_out(features, [memory], judged=judged, remembered=kept, patches=10**6, seed=0)[memory]
+    assert sorted(found) == [0, 1, 2, 3]
+    assert all(float(grid.min()) > 0 for grid in found.values())
+    with pytest.raises(AssertionError):
+        held_out(features, [memory], judged=judged, remembered=~pool.damaged, patches=10, seed=0)
+
+
+def test_a_smaller_memory_is_the_beginning_of_a_larger_one(split: SplitAssignment) -> None:
+    pool = planned(split).pool
+    features = extract(SMALL, pool, taps=["block4"], device="cpu", step=lambda: None)
+    judged = np.arange(len(pool.images)) < 2
+    few, many = Memory("block4", True, 20, 1), Memory("block4", True, 60, 1)
+    kept = ~judged & ~pool.damaged
+    both = held_out(features, [few, many], judged=judged, remembered=kept, patches=500, seed=0)
+    alone = held_out(features, [few], judged=judged, remembered=kept, patches=500, seed=0)
+    assert np.array_equal(both[few][0], alone[few][0])
+    assert np.all(both[many][0] <= both[few][0] + 1e-6)
+
+
+@pytest.mark.slow
+def test_twelve_trials_behind_one_network_cost_less_than_three_times_one(
+    split: SplitAssignment, tmp_path: Path
+) -> None:
+    axes = {"scoring.smoothing": (0.0, 0.5, 1.0, 2.0), "scoring.top_share": (0.001, 0.003, 0.01)}
+    seconds = []
+    for trials in (1, 12):
+        todo = planned(split, dataclasses.replace(SPACE, axes=axes, trials=trials))
+        started = time.process_time()
+        run(todo, tmp_path / str(trials), device="cpu")
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 3 * seconds[0]
+
+
+def test_a_journal_that_is_none_is_an_error_that_says_what_to_do(split: SplitAssignment, tmp_path: Path) -> None:
+    todo = planned(split)
+    folder = todo.folder(tmp_path)
+    folder.mkdir()
+    (folder / JOURNAL).write_text("nonsense\nmore\n")
+    with pytest.raises(ExperimentError, match="move the folder away") as caught:
+        TrialStore(folder, todo.trials)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_folder_is_another_dataset(tmp_path: Path) -> None:
+    one = read_dataset(write_dataset(tmp_path / "a", undamaged=2, damaged=1))
+    other = read_dataset(write_dataset(tmp_path / "b", undamaged=2, damaged=1, seed=9))
+    again = read_dataset(write_dataset(tmp_path / "c", undamaged=2, damaged=1))
+    assert dataset_hash(one) == dataset_hash(again) != dataset_hash(other)
