@@ -2,7 +2,7 @@
 
 FAISS returns squared distances computed as |q|² + |x|² - 2 q·x in float32, in blocks whose rounding
 depends on the other queries of the call; near duplicates come out as rounding error. Here it only
-proposes candidates: a few more than asked for, which are then measured by difference. The last
+proposes candidates: a few more than asked for, which are then measured by difference. In the flat index the last
 proposal tells how near a row that was *not* proposed can be at most; where that does not settle the
 answer (many equal rows in the bank), the query is searched again with provable bounds.
 """
@@ -29,6 +29,11 @@ _EXTRA = 7
 _BLOCK = 1 << 21
 # Squared length, in the frame of the index, beyond which float32 comes near its end.
 _TOO_FAR = 1e30
+
+
+def use_threads(count: int) -> None:
+    """Let searches of this thread use so many threads: OpenMP keeps the number for each thread by itself."""
+    faiss.omp_set_num_threads(count)
 
 
 class FaissFlatIndex:
@@ -59,7 +64,7 @@ class FaissFlatIndex:
         far = ~(norms < _TOO_FAR)
         placed[far] = 0
         proposed2, proposed = self._faiss.search(placed, min(k + _EXTRA, m))
-        self._measure(queries, proposed, squared, index)
+        _measure(self._vectors, queries, proposed, squared, index)
         if proposed.shape[1] < m:
             unsettled = np.flatnonzero(~self._settled(norms, squared[:, -1], proposed2[:, -1]) & ~far)
             self._search_bounded(queries[unsettled], placed[unsettled], unsettled, squared, index)
@@ -68,19 +73,6 @@ class FaissFlatIndex:
             plain = ExactIndex(self._vectors).search(queries[far], k=k)
             distance[far], index[far] = plain.distance, plain.index
         return Neighbors(distance=distance, index=index)
-
-    def _measure(self, queries: Float32Array, proposed: Int64Array, squared: Float64Array, index: Int64Array) -> None:
-        """Measure the proposed rows, (n, fetched), by difference and enter the k nearest of each query."""
-        (n, fetched), k = proposed.shape, index.shape[1]
-        step = max(1, _BLOCK // (fetched * queries.shape[1]))
-        for at in range(0, n, step):
-            some = slice(at, at + step)
-            rows = proposed[some]
-            pairs = np.repeat(queries[some], fetched, axis=0)
-            measured = squared_distances(pairs, self._vectors[rows.ravel()]).reshape(rows.shape)
-            order = np.lexsort((rows, measured))[:, :k]
-            squared[some] = np.take_along_axis(measured, order, axis=1)
-            index[some] = np.take_along_axis(rows, order, axis=1)
 
     def _settled(self, norms: Float64Array, squared: Float64Array, last: Float32Array) -> npt.NDArray[np.bool_]:
         """Whether no row that FAISS left out can be as near as the k-th found, for each query, (n,).
@@ -125,3 +117,117 @@ class FaissFlatIndex:
             some = slice(at, at + step)
             measured[some] = squared_distances(queries[query[some]], self._vectors[row[some]])
         return measured
+
+
+class FaissCellsIndex:
+    """Search in the cells of the bank that are nearest to a query, for banks too large to search in full.
+
+    An inverted file (Sivic and Zisserman 2003; ``faiss.IndexIVFFlat``): k-means divides the rows into cells, and a
+    query is compared with the rows of the few cells whose centres are nearest. How many cells is found out on the bank
+    itself: the smallest power of two for which :data:`_SAMPLE` rows, each taken out, find a neighbour at most
+    :data:`TOLERANCE` further than their nearest. Where that takes a quarter of the cells, or the bank is small,
+    everything is searched. Which cells are searched is decided by exact distances, candidates are measured by
+    difference: an answer does not depend on the other queries.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, (m, d)
+        Finite, C-contiguous, m > 0; kept, not copied.
+    """
+
+    kind = "faiss-cells"
+
+    def __init__(self, vectors: Float32Array) -> None:
+        self._vectors = vectors
+        self._frame = frame_of(vectors)
+        self._flat: FaissFlatIndex | None = None
+        self._cells: FaissFlatIndex | None = None
+        self.probed = 0
+        if vectors.shape[0] < LEAST_FOR_CELLS:
+            return
+        count = 1 << int(np.log2(2.5 * np.sqrt(vectors.shape[0])))
+        self._inverted = _inverted_file(self._frame.place(vectors), count)
+        self._cells = FaissFlatIndex(self._inverted.quantizer.reconstruct_n(0, count))
+        self.probed = self._enough_cells(count)
+        if not self.probed:
+            self._cells = None
+
+    def search(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Neighbors:
+        """Find near rows of each query; see :class:`memory_bank.index.VectorIndex`.
+
+        Parameters
+        ----------
+        queries : ndarray of float32, (n, d)
+        k : int
+        kept : ndarray of int64, optional
+            Ascending numbers of the rows to search; all by default.
+        """
+        if self._cells is None:
+            return self._search_all(queries, k, kept)
+        placed = self._frame.place(queries)
+        # Too far off for float32, or fewer candidates in these cells than asked for.
+        open_ = ~(squared_norms(placed) < _TOO_FAR)
+        placed[open_] = 0
+        proposed = self._propose(placed, k + _EXTRA, self.probed, kept)
+        open_ |= (proposed[:, :k] < 0).any(axis=1)
+        # What is missing behind the k-th place is filled with what is there; it is not taken twice.
+        squared, index = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
+        done = np.flatnonzero(~open_)
+        measured, rows = np.empty((done.size, k)), np.empty((done.size, k), np.int64)
+        _measure(self._vectors, queries[done], proposed[done], measured, rows)
+        squared[done], index[done] = measured, rows
+        distance = np.sqrt(squared, where=~open_[:, None], out=np.zeros_like(squared)).astype(np.float32)
+        if open_.any():
+            plain = self._search_all(queries[open_], k, kept)
+            distance[open_], index[open_] = plain.distance, plain.index
+        return Neighbors(distance=distance, index=index)
+
+    def _search_all(self, queries: Float32Array, k: int, kept: Int64Array | None) -> Neighbors:
+        """Search without cells."""
+        if kept is not None:
+            found = FaissFlatIndex(self._vectors[kept]).search(queries, k=k)
+            return Neighbors(distance=found.distance, index=kept[found.index])
+        if self._flat is None:
+            self._flat = FaissFlatIndex(self._vectors)
+        return self._flat.search(queries, k=k)
+
+    def _propose(self, placed: Float32Array, k: int, probed: int, kept: Int64Array | None) -> Int64Array:
+        """Rows of the nearest cells that FAISS finds nearest, (n, k); -1 where there are no more."""
+        assert self._cells is not None
+        near = self._cells.search(placed, k=probed)
+        options = None
+        if kept is not None:
+            options = faiss.SearchParametersIVF(nprobe=probed, sel=faiss.IDSelectorBatch(kept))
+        self._inverted.nprobe = probed
+        _, rows = self._inverted.search_preassigned(placed, k, near.index, near.distance, params=options)
+        found: Int64Array = rows
+        return found
+
+    def _enough_cells(self, count: int) -> int:
+        """Cells to search so that every row of the sample finds a neighbour about as near as its nearest; 0: too many."""
+        m = self._vectors.shape[0]
+        sample = np.unique(np.linspace(0, m - 1, _SAMPLE).astype(np.int64))
+        rows = self._frame.place(self._vectors[sample])
+        nearest = _nearest_other(self._vectors, sample)
+        probed = _LEAST_PROBED
+        while probed <= count // 4:
+            found = self._propose(rows, 2 + _EXTRA, probed, None)
+            if _within(self._vectors, sample, found, nearest):
+                return probed
+            probed *= 2
+        return 0
+
+
+def _inverted_file(placed: Float32Array, count: int) -> faiss.IndexIVFFlat:
+    """Divide rows into cells around ``count`` centres; the same rows give the same cells."""
+    inverted = faiss.IndexIVFFlat(faiss.IndexFlatL2(placed.shape[1]), placed.shape[1], count)
+    inverted.cp.niter, inverted.cp.seed = 6, 1
+    inverted.cp.min_points_per_centroid, inverted.cp.max_points_per_centroid = 1, 32
+    inverted.train(placed)
+    inverted.add(placed)
+    return inverted
+
+
+def _nearest_other(vectors: Float32Array, rows: Int64Array) -> Float64Array:
+    """Distance of some rows to the nearest other row, (n,)."""
+    flat = faiss.IndexFlatL2(vectors.shape[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class MemoryBank:
 
     Notes
     -----
-    The arrays are copied and cannot be changed. The index is built by the first search.
+    The arrays are copied and cannot be changed. The index is built by the first search. Several threads may
+    search at a time; see :func:`memory_bank.use_threads`.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class MemoryBank:
             array.flags.writeable = False
         self._kind = check_kind(index)
         self._index: VectorIndex | None = None
+        self._building = threading.Lock()
 
     @property
     def vectors(self) -> Float32Array:
@@ -124,9 +127,7 @@ class MemoryBank:
         k = check_count("k", k, least=1)
         if exclude_group is None:
             self._check_enough(len(self), k)
-            if self._index is None:
-                self._index = make_index(self._kind, self._vectors)
-            return self._index.search(queries, k=k)
+            return self._whole_index().search(queries, k=k)
         kept = np.flatnonzero(self._groups != check_whole("exclude_group", exclude_group))
         self._check_enough(kept.size, k)
         if kept.size == len(self):
@@ -217,6 +218,13 @@ class MemoryBank:
         """
         vectors, groups, tags, index = _store.read(Path(folder))
         return cls(vectors, groups, tags, index=index)
+
+    def _whole_index(self) -> VectorIndex:
+        """Return the index of all rows, built once, whichever thread comes first."""
+        with self._building:
+            if self._index is None:
+                self._index = make_index(self._kind, self._vectors)
+            return self._index
 
     def _check_enough(self, available: int, k: int) -> None:
         if k > available:

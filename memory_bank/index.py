@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from memory_bank._checks import check_vectors
+from memory_bank._checks import check_count, check_vectors
 from memory_bank._exact import ExactIndex
 from memory_bank.errors import UnknownIndexError
 from memory_bank.types import Float32Array, Neighbors
@@ -68,3 +68,19 @@ def make_index(kind: str, vectors: Float32Array) -> VectorIndex:
     from memory_bank._faiss import FaissFlatIndex
 
     return FaissFlatIndex(vectors)
+
+
+def use_threads(count: int) -> None:
+    """Let searches that the calling thread starts use so many threads; by default as many as there are cores.
+
+    For callers that search from several threads at a time. The answers are the same with any number.
+
+    Raises
+    ------
+    ArgumentError
+        ``count`` is no whole number of at least 1.
+    """
+    count = check_count("count", count, least=1)
+    from memory_bank import _faiss
+
+    _faiss.use_threads(count)
