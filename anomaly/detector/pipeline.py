@@ -79,7 +79,9 @@ def cores() -> int:
 
 
 def _prepared(detector: Detector) -> Detector:
-    """Return the same detector with a network that several threads can run at a time."""
+    """Return the same detector with a network that threads can share and banks ready to be searched."""
+    for bank in detector.banks:
+        bank.search(bank.vectors[:1])  # the index is made by all cores, not by the one thread that comes first
     runtime = detector.extractor.runtime.in_streams(cores())
     return replace(detector, extractor=replace(detector.extractor, runtime=runtime))
 
