@@ -8,7 +8,7 @@ what the vectors mean.
 from memory_bank.bank import MemoryBank
 from memory_bank.coreset import CoresetBuilder, select_coreset
 from memory_bank.errors import MemoryBankError
-from memory_bank.index import make_index
+from memory_bank.index import make_index, use_threads
 from memory_bank.types import Coreset, Neighbors
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "Neighbors",
     "make_index",
     "select_coreset",
+    "use_threads",
 ]

@@ -28,6 +28,11 @@ def squared_distances(a: Float32Array, b: Float32Array) -> Float64Array:
     return squared
 
 
+def numbered(found: Neighbors, kept: Int64Array) -> Neighbors:
+    """Answers of an index over the rows ``kept``, in the numbers that these rows have in the whole bank."""
+    return Neighbors(distance=found.distance, index=kept[found.index])
+
+
 class ExactIndex:
     """Compares every query with every row. Plain NumPy.
 
@@ -41,8 +46,10 @@ class ExactIndex:
     def __init__(self, vectors: Float32Array) -> None:
         self._vectors = vectors
 
-    def search(self, queries: Float32Array, *, k: int) -> Neighbors:
+    def search(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Neighbors:
         """Find the k nearest rows of each query; see :class:`memory_bank.index.VectorIndex`."""
+        if kept is not None:
+            return numbered(ExactIndex(self._vectors[kept]).search(queries, k=k), kept)
         n, (m, d) = queries.shape[0], self._vectors.shape
         distance = np.empty((n, k), np.float32)
         index = np.empty((n, k), np.int64)

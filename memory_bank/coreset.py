@@ -153,7 +153,7 @@ class CoresetBuilder:
             done += taken
         self._rows_seen += rows
 
-    def build(self, *, index: str = "faiss-flat") -> MemoryBank:
+    def build(self, *, index: str = "auto") -> MemoryBank:
         """Build the memory bank of all rows added so far; more may be added afterwards.
 
         Its rows are in the order they were picked, so its first j rows are the coreset of size j.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from memory_bank._checks import check_vectors
+from memory_bank._checks import check_count, check_vectors
 from memory_bank._exact import ExactIndex
 from memory_bank.errors import UnknownIndexError
-from memory_bank.types import Float32Array, Neighbors
+from memory_bank.types import Float32Array, Int64Array, Neighbors
 
-KINDS = ("exact", "faiss-flat")
+KINDS = ("exact", "faiss-cells", "faiss-flat")
+AUTO = "auto"
+MOST_FOR_FLAT = 100_000
+"""Rows up to which ``auto`` searches everything."""
 
 
 class VectorIndex(Protocol):
@@ -17,14 +20,15 @@ class VectorIndex(Protocol):
 
     Arguments are taken as checked: :class:`memory_bank.MemoryBank` does that. Whatever an index does
     inside, its answers are those of :class:`memory_bank._exact.ExactIndex`, bit by bit: the tests hold
-    every kind to it.
+    every kind to it. ``faiss-cells`` alone may miss the nearest row of a large bank; the distances of the
+    rows it finds are exact, too.
     """
 
     @property
     def kind(self) -> str:
         """The name that :func:`make_index` knows it by."""
 
-    def search(self, queries: Float32Array, *, k: int) -> Neighbors:
+    def search(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Neighbors:
         """Find the k nearest rows of each query, nearest first, of equals the smaller number first.
 
         Parameters
@@ -32,7 +36,9 @@ class VectorIndex(Protocol):
         queries : ndarray of float32, (n, d)
             Finite, C-contiguous; n may be 0.
         k : int
-            Between 1 and m.
+            Between 1 and the number of rows that are searched.
+        kept : ndarray of int64, optional
+            Ascending numbers of the rows that are searched; all by default.
         """
 
 
@@ -43,13 +49,21 @@ def check_kind(kind: str) -> str:
     return kind
 
 
+def kind_for(kind: str, *, rows: int) -> str:
+    """``kind``, when there is such an index; for ``auto`` the kind that suits a bank of so many rows."""
+    if kind == AUTO:
+        return "faiss-flat" if rows <= MOST_FOR_FLAT else "faiss-cells"
+    return check_kind(kind)
+
+
 def make_index(kind: str, vectors: Float32Array) -> VectorIndex:
     """Build an index over ``vectors``.
 
     Parameters
     ----------
-    kind : {"exact", "faiss-flat"}
-        ``exact`` is plain NumPy and slow; ``faiss-flat`` gives the same answers, fast.
+    kind : {"exact", "faiss-flat", "faiss-cells"}
+        ``exact`` is plain NumPy and slow; ``faiss-flat`` gives the same answers, fast; ``faiss-cells`` is for large
+        banks, see :class:`memory_bank._faiss.FaissCellsIndex`.
     vectors : ndarray of float32, (m, d)
         Must not be changed afterwards.
 
@@ -65,6 +79,22 @@ def make_index(kind: str, vectors: Float32Array) -> VectorIndex:
     if kind == "exact":
         return ExactIndex(vectors)
     # Takes 0.15 s to import; nobody pays who does not search.
-    from memory_bank._faiss import FaissFlatIndex
+    from memory_bank._faiss import FaissCellsIndex, FaissFlatIndex
 
-    return FaissFlatIndex(vectors)
+    return FaissFlatIndex(vectors) if kind == "faiss-flat" else FaissCellsIndex(vectors)
+
+
+def use_threads(count: int) -> None:
+    """Let searches that the calling thread starts use so many threads; by default as many as there are cores.
+
+    For callers that search from several threads at a time. The answers are the same with any number.
+
+    Raises
+    ------
+    ArgumentError
+        ``count`` is no whole number of at least 1.
+    """
+    count = check_count("count", count, least=1)
+    from memory_bank import _faiss
+
+    _faiss.use_threads(count)

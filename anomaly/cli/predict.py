@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from anomaly.cli.judging import check_part_type, listed_images, say_failures
@@ -11,14 +12,14 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.recorder import Recorder
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
-from anomaly.detector import Detector, load_detector, training_fingerprint
+from anomaly.detector import Detector, load_detector, predict_all, training_fingerprint
 from anomaly.errors import ImageError
 from anomaly.journal import Journal
 from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
 
 
 def run(arguments: Arguments) -> int:
-    """Judge image after image, each told as soon as it is known.
+    """Judge images, several at a time, and tell each in its turn as soon as it is known.
 
     Returns
     -------
@@ -41,8 +42,8 @@ def run(arguments: Arguments) -> int:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
         check_part_type(detector, arguments.part_type, progress)
         failed = flagged = 0
-        for done, (path, error) in enumerate(images, start=1):
-            row = judge(detector, path, error, part_type=arguments.part_type)
+        rows = stack.enter_context(closing(judge(detector, images, part_type=arguments.part_type)))
+        for done, row in enumerate(rows, start=1):
             if record is not None and row.prediction is not None:
                 record.append(row.prediction)
             emit(json_line(json_object(row)) if arguments.json else text_line(row))
@@ -57,11 +58,12 @@ def run(arguments: Arguments) -> int:
     return 3 if flagged and arguments.exit_code else 0
 
 
-def judge(detector: Detector, path: str, error: ImageError | None = None, *, part_type: str = "") -> Row:
-    """Predict one image; what is wrong with it becomes part of its row."""
-    if error is None:
-        try:
-            return Row(path, detector.predict(path, part_type=part_type))
-        except ImageError as unreadable:
-            error = unreadable
-    return Row(path, None, str(error))
+def judge(
+    detector: Detector, images: Sequence[tuple[str, ImageError | None]], *, part_type: str = ""
+) -> Generator[Row, None, None]:
+    """Predict images, several at a time, in their order; what is wrong with one becomes part of its row."""
+    found = predict_all(detector, [path for path, error in images if error is None], part_type=part_type)
+    with closing(found):
+        for path, error in images:
+            result = next(found) if error is None else error
+            yield Row(path, None, str(result)) if isinstance(result, ImageError) else Row(path, result)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import sys
+import threading
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -31,16 +32,25 @@ class OpenVINORuntime:
         The two files of the IR, as read (and verified) by the caller.
     cache : bool
         Keep compiled graphs between processes; see :mod:`anomaly.embedding.graph_cache`.
+    streams : int
+        Images that are embedded at a time, each by a thread of the caller. With 1 all cores work on one image; with
+        more they share the cores. The embeddings are the same.
     """
 
-    def __init__(self, xml: bytes, weights: bytes, *, cache: bool = True) -> None:
+    def __init__(self, xml: bytes, weights: bytes, *, cache: bool = True, streams: int = 1) -> None:
         ov = _import_openvino()
         self._ov = ov
         self._core = ov.Core()
-        self._properties: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        hint = "LATENCY" if streams == 1 else "THROUGHPUT"
+        self._properties: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
+        if streams > 1:
+            self._properties |= {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": streams}
         self._xml, self._weights = xml, weights
         self._cache = cache
-        self._requests: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._compiled: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._lock = threading.Lock()
+        # What one thread asks for, another must not overwrite: each has requests of its own.
+        self._own = threading.local()
         self.name = f"OpenVINO {ov.__version__.split('-')[0]} on the CPU"
 
     def embed(self, images: UInt8Array) -> tuple[Float32Array, ...]:
@@ -52,15 +62,22 @@ class OpenVINORuntime:
             rows.append([np.array(tensor.data[0]) for tensor in request.output_tensors])
         return tuple(np.stack(grids) for grids in zip(*rows, strict=True))
 
+    def in_streams(self, streams: int) -> OpenVINORuntime:
+        """See :class:`anomaly.embedding.runtime.Runtime`."""
+        return OpenVINORuntime(self._xml, self._weights, cache=self._cache, streams=streams)
+
     def _request(self, height: int, width: int) -> Any:
-        key = (height, width)
-        if key not in self._requests:
-            compiled = self._from_cache(height, width) if self._cache else self._compile(height, width)
-            self._requests[key] = compiled.create_infer_request()
-            if len(self._requests) > _COMPILED_SHAPES:
-                self._requests.popitem(last=False)
-        self._requests.move_to_end(key)
-        return self._requests[key]
+        requests: OrderedDict[tuple[int, int], Any] = self._own.__dict__.setdefault("requests", OrderedDict())
+        if (height, width) not in requests:
+            requests[height, width] = self._graph(height, width).create_infer_request()
+        return _newest(requests, (height, width))
+
+    def _graph(self, height: int, width: int) -> Any:
+        with self._lock:
+            if (height, width) not in self._compiled:
+                graph = self._from_cache(height, width) if self._cache else self._compile(height, width)
+                self._compiled[height, width] = graph
+            return _newest(self._compiled, (height, width))
 
     def _compile(self, height: int, width: int) -> Any:
         weights = self._ov.Tensor(np.frombuffer(self._weights, dtype=np.uint8).copy())
@@ -83,6 +100,14 @@ class OpenVINORuntime:
         compiled = self._compile(height, width)
         put_graph(key, compiled.export_model().getvalue())
         return compiled
+
+
+def _newest(kept: OrderedDict[tuple[int, int], Any], key: tuple[int, int]) -> Any:
+    """Return an entry that was used now, and let the one that was used longest ago go."""
+    kept.move_to_end(key)
+    if len(kept) > _COMPILED_SHAPES:
+        kept.popitem(last=False)
+    return kept[key]
 
 
 def _import_openvino() -> Any:

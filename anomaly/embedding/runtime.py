@@ -31,6 +31,13 @@ class Runtime(Protocol):
         """
         ...
 
+    def in_streams(self, streams: int) -> Runtime:
+        """Return a runtime of the same network whose :meth:`embed` so many threads may call at a time.
+
+        It gives the same embeddings, to the last bit.
+        """
+        ...
+
 
 def cuda_present() -> bool:
     """Whether the machine has an NVIDIA driver; tells without importing torch, which takes over a second."""

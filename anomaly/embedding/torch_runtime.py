@@ -42,3 +42,7 @@ class TorchRuntime:
                 batch = torch.from_numpy(np.ascontiguousarray(image[None])).to(self._device)
                 rows.append([grid[0].cpu().numpy() for grid in self._network(batch)])
         return tuple(np.stack(grids) for grids in zip(*rows, strict=True))
+
+    def in_streams(self, streams: int) -> TorchRuntime:
+        """See :class:`anomaly.embedding.runtime.Runtime`; the device takes turns."""
+        return self

@@ -126,7 +126,7 @@ def test_no_queries(kind: str) -> None:
 
 def test_arguments_and_kind(kind: str) -> None:
     assert make_index(kind, walks(4)).kind == kind
-    with pytest.raises(UnknownIndexError, match="exact, faiss-flat") as unknown:
+    with pytest.raises(UnknownIndexError, match="exact, faiss-cells, faiss-flat") as unknown:
         make_index(f"{kind}-2", walks(4))
     assert unknown.value.known == KINDS
     with pytest.raises(EmptyBankError):

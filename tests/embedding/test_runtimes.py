@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,13 @@ def test_the_converter_of_openvino_is_put_off_and_not_lost() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "True"]
+
+
+def test_streams_give_the_same_to_every_thread(exported: tuple[bytes, bytes]) -> None:
+    plain = OpenVINORuntime(*exported, cache=False)
+    streams = plain.in_streams(2)
+    batch = [images(1, 96, 64 + 32 * (i % 2)) + np.uint8(i) for i in range(12)]
+    with ThreadPoolExecutor(3) as pool:
+        for one, other in zip(pool.map(streams.embed, batch), map(plain.embed, batch), strict=True):
+            for grid, expected in zip(one, other, strict=True):
+                assert np.array_equal(grid, expected)

@@ -3,12 +3,13 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import memory_bank
-from memory_bank import MemoryBank, MemoryBankError
+from memory_bank import MemoryBank, MemoryBankError, use_threads
 from memory_bank import errors as error_module
 from memory_bank.errors import (
     ArgumentError,
@@ -220,3 +221,17 @@ assert "faiss" in sys.modules and "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_threads_that_search_at_a_time_get_the_same_answers() -> None:
+    bank, queries = bank_of(walks(3000)), walks(400, seed=1)
+    expected = bank_of(walks(3000)).search(queries, k=3)
+    with ThreadPoolExecutor(4, initializer=use_threads, initargs=(1,)) as pool:
+        for found in pool.map(lambda _: bank.search(queries, k=3), range(12)):
+            np.testing.assert_array_equal(found.index, expected.index)
+            np.testing.assert_array_equal(found.distance, expected.distance)
+
+
+def test_no_threads_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="count: expected a whole number of at least 1, got 0"):
+        use_threads(0)
