@@ -11,6 +11,7 @@ from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
 from anomaly.detector import Detector, fingerprint, load_detector, read_manifest
+from anomaly.detector.part_view import describe as describe_parts
 from anomaly.imaging.names import printable_name
 from anomaly.types import DAMAGED, UNDAMAGED, Split
 
@@ -43,7 +44,7 @@ def describe(detector: Detector, folder: Path) -> dict[str, Any]:
         "layout": detector.provenance.layout,
         "notes": list(detector.provenance.notes),
         "selection": list(detector.provenance.selection),
-        "parts": detector.part_view.describe() if detector.part_view else None,
+        "parts": describe_parts(detector.part_views),
         "splits": split_counts(detector),
         "bank": {
             "images": len(detector.bank_images),
@@ -110,7 +111,7 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
         f"licence {backbone['licence']}",
     ]
     lines += [f"chosen        {reason}" for reason in facts["selection"]]
-    lines += [f"view          {facts['parts']}"] if facts["parts"] else []
+    lines += [f"view          {line}" for line in facts["parts"]]
     lines += _setting_lines(config)
     return [*lines, *_calibration_lines(facts["calibration"]), f"libraries     {_pairs(facts['libraries'], ' ')}"]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import math
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+
+from anomaly.cli import values
 
 OBJECTIVES = ("accuracy", "both-rates", "cost", "false-alarm-target", "max-false-alarm-rate", "max-miss-rate")
 """As in :mod:`anomaly.calibration`, which is not imported for the sake of ``--help``; a test compares them."""
@@ -84,67 +82,7 @@ class Verb:
         return f"{self.flag} PATH..." if self.takes_images else self.flag
 
 
-def _rate(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, such as 0.05 for 5 %, got {text!r}")
-    return value
-
-
-def _cost(text: str) -> float:
-    value = _number(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, such as 10, got {text!r}")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
-    return value
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
-
-
-def _time(text: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a time such as 2026-03-01T08:00, got {text!r}") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")
-
-
-def named(text: str) -> str:
-    """Refuse the empty name: an unset variable of the shell must not stand for this folder."""
-    if not text:
-        raise argparse.ArgumentTypeError("expected a name, got an empty text")
-    return text
-
-
-def _setting(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    name, value = name.strip(), value.strip()
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(f"expected SECTION.NAME=VALUE, such as geometry.size=512, got {text!r}")
-    try:
-        table = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        return name, value
-    # A bare word is no TOML value, but plainly a text; so is what smuggles in a second line.
-    return name, table["value"] if len(table) == 1 else value
-
-
-_MODEL = Option("--model", f"folder of the trained model (default: {DEFAULT_MODEL})", "DIR", named)
+_MODEL = Option("--model", f"folder of the trained model (default: {DEFAULT_MODEL})", "DIR", values.named)
 _DEVICE = Option(
     "--device",
     "what runs the embedding network; auto takes CUDA where the machine has it (default: auto)",
@@ -153,25 +91,25 @@ _DEVICE = Option(
 )
 _QUIET = Option("--quiet", "no progress and no remarks on stderr; errors are still printed")
 _JSON = Option("--json", "print JSON, one object per line")
-_DATA = Option("--data", "folder of images", "DIR", named)
+_DATA = Option("--data", "folder of images", "DIR", values.named)
 _PART_TYPE = Option(
     "--part-type",
     "what parts the images show, by a name that training knew; takes the threshold of that type where it has one of "
     "its own (default: not known, the common threshold)",
     "NAME",
-    named,
+    values.named,
 )
-_CSV = Option("--csv", "also write the rows to FILE; it appears when all are done, or not at all", "FILE", named)
-_CONFIG = Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", named)
+_CSV = Option("--csv", "also write the rows to FILE; it appears when all are done, or not at all", "FILE", values.named)
+_CONFIG = Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", values.named)
 _SET = Option(
     "--set",
     "change one setting, such as geometry.size=512; after --config, may be repeated",
     "SECTION.NAME=VALUE",
-    _setting,
+    values.setting,
     repeatable=True,
 )
-_SEED = Option("--seed", "short for --set seed=N", "N", _whole)
-_WORK = Option("--work", f"folder of recorded results and experiments (default: {DEFAULT_WORK})", "DIR", named)
+_SEED = Option("--seed", "short for --set seed=N", "N", values.whole)
+_WORK = Option("--work", f"folder of recorded results and experiments (default: {DEFAULT_WORK})", "DIR", values.named)
 
 TRAIN = Verb(
     "--train",
@@ -185,8 +123,8 @@ TRAIN = Verb(
         _CONFIG,
         _SET,
         _SEED,
-        Option("--backbone", "short for --set embedding.backbone=NAME", "NAME", named),
-        Option("--weights", "short for --set embedding.weights=FILE", "FILE", named),
+        Option("--backbone", "short for --set embedding.backbone=NAME", "NAME", values.named),
+        Option("--weights", "short for --set embedding.weights=FILE", "FILE", values.named),
         Option("--from-experiment", "take the settings that the newest --experiment on these photographs chose"),
         replace(_WORK, help=f"folder that --experiment wrote to (default: {DEFAULT_WORK})"),
         _MODEL,
@@ -205,7 +143,7 @@ PREDICT = Verb(
             "--journal",
             "also append a row per judged image to this SQLite file, before its verdict is printed",
             "FILE",
-            named,
+            values.named,
         ),
         Option("--no-capture-check", "label every picture, however unlike those of training it is"),
         Option(
@@ -227,7 +165,7 @@ HEATMAP = Verb(
             "--output",
             f"picture to write for a single image, or folder for the pictures (default: {DEFAULT_HEATMAPS})",
             "PATH",
-            named,
+            values.named,
         ),
         Option("--open", "show the picture, or the folder when there are several"),
         _PART_TYPE,
@@ -247,7 +185,7 @@ RECALIBRATE = Verb(
             "--from-journal",
             "also use the images in this journal that have an operator's --verdict, with the scores recorded there",
             "FILE",
-            named,
+            values.named,
         ),
         Option(
             "--objective",
@@ -255,25 +193,25 @@ RECALIBRATE = Verb(
             "NAME",
             choices=OBJECTIVES,
         ),
-        Option("--target", "the rate of an objective that has one", "RATE", _rate),
+        Option("--target", "the rate of an objective that has one", "RATE", values.rate),
         Option(
             "--max-miss-rate",
             "short for --objective max-miss-rate --target RATE; with --max-false-alarm-rate both rates are promised, "
             "and what keeps neither promise is labelled reinspect (--objective both-rates)",
             "RATE",
-            _rate,
+            values.rate,
         ),
         Option(
             "--max-false-alarm-rate",
             "short for --objective max-false-alarm-rate --target RATE; see --max-miss-rate for both",
             "RATE",
-            _rate,
+            values.rate,
         ),
-        Option("--miss-cost", "price of a miss in false alarms; alone short for --objective cost", "COST", _cost),
-        Option("--confidence", "confidence of a promised rate (default: 0.95)", "SHARE", _rate),
-        Option("--reason", "why, for the record", "TEXT", named),
+        Option("--miss-cost", "price of a miss in false alarms; alone short for --objective cost", "COST", values.cost),
+        Option("--confidence", "confidence of a promised rate (default: 0.95)", "SHARE", values.rate),
+        Option("--reason", "why, for the record", "TEXT", values.named),
         Option("--history", "list every calibration and change nothing"),
-        Option("--rollback", "let calibration N stand again", "N", _whole),
+        Option("--rollback", "let calibration N stand again", "N", values.whole),
         _MODEL,
         _DEVICE,
         _JSON,
@@ -296,7 +234,7 @@ EVALUATE = Verb(
             "--confusion",
             "also draw verdicts against truth, with the images behind each count, to FILE (.png)",
             "FILE",
-            named,
+            values.named,
         ),
         _MODEL,
         _DEVICE,
@@ -308,15 +246,17 @@ MONITOR = Verb(
     "--monitor",
     "say from a journal whether pictures still come as they did in training, and the likely cause; changes nothing",
     (
-        Option("--journal", "what --predict --journal wrote (required)", "FILE", named),
-        Option("--since", "only rows after this time (UTC), such as 2026-03-01 or 2026-03-01T08:00", "TIME", _time),
+        Option("--journal", "what --predict --journal wrote (required)", "FILE", values.named),
+        Option(
+            "--since", "only rows after this time (UTC), such as 2026-03-01 or 2026-03-01T08:00", "TIME", values.time
+        ),
         Option(
             "--usual-share",
             "share of pictures labelled damaged while all is well (default: 0.05, more where validation says so)",
             "SHARE",
-            _rate,
+            values.rate,
         ),
-        Option("--chart", "also draw a chart (PNG)", "FILE", named),
+        Option("--chart", "also draw a chart (PNG)", "FILE", values.named),
         Option("--exit-code", "exit with 3 when something changed"),
         _MODEL,
         _JSON,
@@ -332,7 +272,7 @@ EXPERIMENT = Verb(
             "--space",
             "what to compare, as TOML (default: the same as configs/experiments.toml)",
             "FILE",
-            named,
+            values.named,
         ),
         _CONFIG,
         replace(_SET, help="fix one setting, such as geometry.size=512; it is not varied then"),
@@ -347,7 +287,7 @@ REPORT = Verb(
     "--report",
     "write a PDF for people who decide: how often the trained model errs, why, and what to do; from recorded results",
     (
-        Option("--output", f"PDF to write (default: {DEFAULT_REPORT})", "FILE", named),
+        Option("--output", f"PDF to write (default: {DEFAULT_REPORT})", "FILE", values.named),
         replace(
             _DATA,
             help="the photographs that it was trained on, judged anew (default: the recorded result; where there is "
@@ -365,9 +305,9 @@ VERDICT = Verb(
     "record in the journal what people found when they looked at judged images; --recalibrate --from-journal uses it",
     (
         Option("--truth", "what the images show (required)", "LABEL", choices=("undamaged", "damaged")),
-        Option("--journal", "what --predict --journal wrote (required)", "FILE", named),
+        Option("--journal", "what --predict --journal wrote (required)", "FILE", values.named),
         replace(_PART_TYPE, help="what parts the images show, for thresholds by part type"),
-        Option("--reason", "a remark, for the record", "TEXT", named),
+        Option("--reason", "a remark, for the record", "TEXT", values.named),
         _JSON,
     ),
     takes_images=True,
@@ -375,7 +315,7 @@ VERDICT = Verb(
 _CHANGE = (
     replace(_DATA, help="folder with the validation images (default: the folder that it was trained on)"),
     Option("--yes", "keep the change without asking, for scripts"),
-    Option("--reason", "why, for the record", "TEXT", named),
+    Option("--reason", "why, for the record", "TEXT", values.named),
     _MODEL,
     _DEVICE,
     _JSON,

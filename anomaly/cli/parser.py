@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomaly.cli.aim import Aim, UsageError, read_aim
 from anomaly.cli.help_text import help_text
-from anomaly.cli.options import DEFAULT_MODEL, DEFAULT_WORK, VERBS, Option, Verb, named
+from anomaly.cli.options import DEFAULT_MODEL, DEFAULT_WORK, VERBS, Option, Verb
+from anomaly.cli.values import named
 
 if TYPE_CHECKING:
     from anomaly.embedding.runtime import Device

@@ -18,6 +18,7 @@ from anomaly.cli.suspects import draw_suspects, suspect_facts, suspect_lines
 from anomaly.config import Config, config_from_dict, load_settings, replace_setting
 from anomaly.dataset import Dataset, read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
+from anomaly.detector.part_view import describe as describe_parts
 from anomaly.detector.trained_model import check_target
 from anomaly.errors import ExperimentError, LayoutError, RuntimeUnavailableError
 from anomaly.evaluation import EvaluationReport, evaluate
@@ -137,8 +138,8 @@ def _tell(detector: Detector, report: EvaluationReport | None, model: Path) -> N
         emit(printable_name(note))
     for reason in detector.provenance.selection:
         emit(f"settings: {reason}")
-    if detector.part_view is not None:
-        emit(detector.part_view.describe())
+    for line in describe_parts(detector.part_views):
+        emit(printable_name(line))
     record = detector.record
     assert record is not None
     for line in record.calibration.lines():
@@ -162,7 +163,7 @@ def _facts(detector: Detector, report: EvaluationReport | None, model: Path) -> 
         "layout": detector.provenance.layout,
         "notes": list(detector.provenance.notes),
         "selection": list(detector.provenance.selection),
-        "parts": detector.part_view.describe() if detector.part_view else None,
+        "parts": describe_parts(detector.part_views),
         "splits": split_counts(detector),
         "threshold": calibration.threshold,
         "part_type_thresholds": {name: own.threshold for name, own in calibration.by_part_type.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from anomaly.detector.part_view import describe
 from anomaly.embedding.registry import backbone
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def card(detector: Detector) -> str:
         f"- Embedding: {entry.name}, taps {taps}, about {config.geometry.size}² network pixels, "
         f"{'whitened' if config.embedding.whitening else 'not whitened'}",
         *(f"- Settings: {reason}" for reason in provenance.selection),
-        *([f"- {detector.part_view.describe().capitalize()}"] if detector.part_view else []),
+        *(f"- {line[0].upper()}{line[1:]}" for line in describe(detector.part_views)),
         f"- Weights: {entry.origin}, sha256 {detector.embedding.backbone_sha256[:12]}…, licence {entry.licence}",
         "",
         "## Calibration",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from anomaly.calibration import (
     Calibration,
@@ -25,7 +28,7 @@ from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
 from anomaly.detector.features import BankImage, Extractor, PatchDistances
 from anomaly.detector.origin import EmbeddingFiles, Provenance
-from anomaly.detector.part_view import PartView
+from anomaly.detector.part_view import PartViews
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.verdict import apply_calibration, check_capture, judge_parts
@@ -69,8 +72,8 @@ class Detector:
         Every calibration so far; None before the first.
     capture : CaptureReference or None
         What an ordinary picture is; None: pictures are not checked.
-    part_view : PartView or None
-        How parts are told apart; None: they were not looked for.
+    part_views : mapping of str to PartView
+        How parts are told apart, by part type; empty: they were not looked for.
     """
 
     config: Config
@@ -83,7 +86,7 @@ class Detector:
     provenance: Provenance = field(default_factory=Provenance)
     history: CalibrationHistory | None = None
     capture: CaptureReference | None = None
-    part_view: PartView | None = None
+    part_views: PartViews = field(default_factory=dict)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -168,7 +171,7 @@ class Detector:
             prediction,
             pixels,
             grid_map,
-            view=self.part_view,
+            view=self.part_views.get(part_type) or self.part_views.get(self._part_type(found)),
             record=record,
             part_type=part_type,
             top_share=self.config.scoring.top_share,
@@ -317,6 +320,14 @@ class Detector:
         scoring = self.config.scoring
         grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
         return found, image_score(grid_map, top_share=scoring.top_share), grid_map
+
+    def _part_type(self, found: PatchDistances) -> str:
+        """Part type of the bank images that most patches are nearest to."""
+        if len({image.part_type for image in self.bank_images}) < 2:
+            return self.bank_images[0].part_type
+        groups = np.concatenate([self.banks[tap].groups[rows.ravel()] for tap, rows in enumerate(found.nearest)])
+        votes = Counter(self.bank_images[group].part_type for group in groups.tolist())
+        return max(votes, key=votes.__getitem__)
 
     def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
         """Nearest good patch at one place, in the tap that finds the place strangest."""

@@ -25,12 +25,15 @@ class BankImage:
         Of the file's content.
     width, height : int
         Original pixels.
+    part_type : str
+        What parts it shows; empty where the data do not say.
     """
 
     name: str
     sha256: str
     width: int
     height: int
+    part_type: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from anomaly.config import ImageConfig
 from anomaly.detector.progress import Progress, silent
@@ -16,12 +17,12 @@ from anomaly.imaging.decode import load_image
 from anomaly.types import UInt8Array
 
 MOST_IMAGES = 20
-"""Bank images, evenly spaced, that a part finder is learnt from."""
+"""Bank images of a part type, evenly spaced, that its part finder is learnt from."""
 
 
 @dataclass(frozen=True)
 class PartView:
-    """How a picture is looked at beside as a whole.
+    """How pictures of one part type are looked at beside as a whole.
 
     Attributes
     ----------
@@ -34,59 +35,96 @@ class PartView:
     finder: PartFinder | None
     reason: str
 
-    def describe(self) -> str:
-        """Say it in a sentence."""
-        if self.finder is None:
-            return f"parts: pictures are judged as a whole: {self.reason}"
-        return f"parts: each gets a verdict of its own, beside that of the picture: {self.reason}"
 
-    def to_text(self) -> str:
-        """Return JSON."""
-        finder = None if self.finder is None else self.finder.to_dict()
-        return json.dumps({"reason": self.reason, "finder": finder}, indent=1) + "\n"
-
-    @classmethod
-    def from_text(cls, text: str) -> PartView:
-        """Read what :meth:`to_text` wrote.
-
-        Raises
-        ------
-        ValueError
-            It is something else.
-        """
-        value = json.loads(text)
-        if not isinstance(value, dict) or not isinstance(value.get("reason"), str) or "finder" not in value:
-            raise ValueError("parts.json holds no part view")
-        try:
-            return cls(None if value["finder"] is None else PartFinder.from_dict(value["finder"]), value["reason"])
-        except PartFinderError as error:
-            raise ValueError(str(error)) from error
+PartViews: TypeAlias = Mapping[str, PartView]
+"""By part type, under the empty name where the data name none: parts of different types differ in size."""
 
 
-def learn_parts(paths: Sequence[Path], *, limits: ImageConfig, progress: Progress = silent) -> PartView:
+def learn_parts(
+    paths: Sequence[Path], part_types: Sequence[str], *, limits: ImageConfig, progress: Progress = silent
+) -> dict[str, PartView]:
     """Learn to find the parts of pictures like these.
 
     Parameters
     ----------
     paths : sequence of Path
         Undamaged images.
+    part_types : sequence of str
+        One for each image; empty: not known.
     limits : ImageConfig
     progress : Progress
         Told about the stage ``finding parts``.
+
+    Returns
+    -------
+    dict of str to PartView
 
     Raises
     ------
     ImageError
     """
-    numbers = evenly(len(paths), MOST_IMAGES)
+    chosen: dict[str, list[Path]] = {}
+    for part_type in sorted(set(part_types)):
+        own = [path for path, its in zip(paths, part_types, strict=True) if its == part_type]
+        chosen[part_type] = [own[number] for number in evenly(len(own), MOST_IMAGES)]
+    total = sum(len(own) for own in chosen.values())
+    done = 0
 
-    def images() -> Iterator[UInt8Array]:
-        for done, number in enumerate(numbers, start=1):
-            yield load_image(paths[number], limits=limits)
-            progress("finding parts", done, len(numbers))
+    def images(own: Sequence[Path]) -> Iterator[UInt8Array]:
+        nonlocal done
+        for path in own:
+            yield load_image(path, limits=limits)
+            done += 1
+            progress("finding parts", done, total)
 
+    return {part_type: _learn(images(own)) for part_type, own in chosen.items()}
+
+
+def _learn(images: Iterator[UInt8Array]) -> PartView:
     try:
-        finder = fit_part_finder(images())
+        finder = fit_part_finder(images)
     except NoPartsError as error:
         return PartView(None, error.reason)
     return PartView(finder, f"{finder.fewest} to {finder.most} parts in an undamaged picture, usually {finder.typical}")
+
+
+def describe(views: PartViews) -> list[str]:
+    """Say it in a sentence for each part type."""
+    return [
+        f"parts{f' of {part_type}' if part_type else ''}: "
+        + ("judged as a whole picture: " if view.finder is None else "a verdict on each beside that of the picture: ")
+        + view.reason
+        for part_type, view in views.items()
+    ]
+
+
+def to_text(views: PartViews) -> str:
+    """Return JSON."""
+    entries = {
+        part_type: {"reason": view.reason, "finder": None if view.finder is None else view.finder.to_dict()}
+        for part_type, view in views.items()
+    }
+    return json.dumps(entries, indent=1) + "\n"
+
+
+def from_text(text: str) -> dict[str, PartView]:
+    """Read what :func:`to_text` wrote.
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+    """
+    entries = json.loads(text)
+    if not isinstance(entries, dict):
+        raise ValueError("parts.json holds no part views")
+    return {part_type: _read(entry) for part_type, entry in entries.items()}
+
+
+def _read(entry: object) -> PartView:
+    if not isinstance(entry, dict) or not isinstance(entry.get("reason"), str) or "finder" not in entry:
+        raise ValueError("parts.json holds an entry that is no part view")
+    try:
+        return PartView(None if entry["finder"] is None else PartFinder.from_dict(entry["finder"]), entry["reason"])
+    except PartFinderError as error:
+        raise ValueError(f"parts.json holds no part finder: {error}") from error

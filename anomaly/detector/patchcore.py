@@ -71,6 +71,7 @@ class PatchCore:
         images: Sequence[Path | str],
         *,
         names: Sequence[str] = (),
+        part_types: Sequence[str] = (),
         progress: Progress = silent,
     ) -> Detector:
         """Learn what undamaged parts look like.
@@ -81,6 +82,8 @@ class PatchCore:
             Undamaged images, at least two.
         names : sequence of str, optional
             What to call them in answers; the paths themselves by default.
+        part_types : sequence of str, optional
+            What parts each of them shows; not known by default.
         progress : Progress
             Told about the stages ``whitening``, ``embedding``, ``memory bank``, ``scale``,
             ``finding parts`` and ``ordinary pictures``.
@@ -106,18 +109,20 @@ class PatchCore:
         whitening = self._fit_whitening(builder, [paths[i] for i in sample], progress)
         extractor, files = builder.build(whitening)
         filled = self._fill(extractor, paths, names or [str(image) for image in images], progress)
+        types = part_types or [""] * len(paths)
+        bank_images = tuple(replace(image, part_type=its) for image, its in zip(filled.images, types, strict=True))
         detector = Detector(
             config=builder.config,
             extractor=extractor,
             embedding=files,
             banks=filled.banks,
             scales=self._fit_scales(extractor, filled.halves, paths, sample, progress),
-            bank_images=filled.images,
+            bank_images=bank_images,
             thumbnails=filled.thumbnails,
         )
         if self.config.parts.find:
-            view = learn_parts(paths, limits=self.config.image, progress=progress)
-            detector = replace(detector, part_view=view)
+            views = learn_parts(paths, types, limits=self.config.image, progress=progress)
+            detector = replace(detector, part_views=views)
         return learn_capture(detector, paths, progress=progress)
 
     def _fit_whitening(

@@ -3,7 +3,7 @@
 Each image is judged by one thread from the file to the verdict, and every stage uses that thread alone: the network
 runs in as many streams as there are cores, a search uses one core. So no stage waits for another, none divides its
 work and collects it again, and what comes out is the same, bit by bit, as judging one image at a time
-(docs/decisions/0024-several-images-at-a-time.md).
+(docs/decisions/0023-several-images-at-a-time.md).
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ import numpy as np
 from anomaly.capture.files import read_reference, write_reference
 from anomaly.config import config_from_dict, config_to_dict
 from anomaly.dataset import splits_csv
+from anomaly.detector import part_view
 from anomaly.detector.bank_versions import FILE as VERSIONS
 from anomaly.detector.bank_versions import (
     Action,
@@ -61,7 +62,6 @@ from anomaly.detector.model_reading import (
     verified_files,
 )
 from anomaly.detector.origin import EmbeddingFiles
-from anomaly.detector.part_view import PartView
 from anomaly.detector.thumbnails import StoredThumbnail, Thumbnails
 from anomaly.embedding.registry import backbone
 from anomaly.embedding.runtime import Device
@@ -104,8 +104,8 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
         _write_thumbnails(detector.thumbnails, new)
         _write_calibration(detector, new)
         write_reference(detector.capture, new / "capture")
-        if detector.part_view is not None:
-            (new / _PARTS).write_text(detector.part_view.to_text(), encoding="utf-8")
+        if detector.part_views:
+            (new / _PARTS).write_text(part_view.to_text(detector.part_views), encoding="utf-8")
         (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
         (new / "card.md").write_text(card(detector), encoding="utf-8")
         _write_manifest(detector, new)
@@ -226,7 +226,7 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
             provenance=read_provenance(manifest, files),
             history=read_history(files),
             capture=read_reference(files, folder="capture"),
-            part_view=PartView.from_text(files[_PARTS].decode()) if _PARTS in files else None,
+            part_views=part_view.from_text(files[_PARTS].decode()) if _PARTS in files else {},
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise corrupt(root, f"an entry is missing or malformed ({error})") from error

@@ -87,7 +87,12 @@ def train(
     bank, validation = split.select("bank"), split.select("validation")
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
     core = PatchCore(selection.config, device=device)
-    detector = core.fit([image.path for image in bank], names=[image.name for image in bank], progress=progress)
+    detector = core.fit(
+        [image.path for image in bank],
+        names=[image.name for image in bank],
+        part_types=[image.part_type for image in bank],
+        progress=progress,
+    )
     provenance = Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,

@@ -363,14 +363,17 @@ def _caption(scene: _Scene, region: Region | None, number: int) -> tuple[str, st
 
 def _footer(scene: _Scene) -> Image.Image:
     block = Image.new("RGB", (_CONTENT, 20), PAPER)
-    marked = ""
+    marks = []
     if scene.mask is not None and scene.mask.any():
-        marked = " The white line on the map is the threshold."
+        marks.append("The white line is the threshold.")
     if scene.prediction.parts:
-        marked += " Corners mark the parts, in the colour of their verdict."
-    text = (
-        f"Colours run from 0 to {scene.scale_max:.3g} for every image of this trained model.{marked} "
-        "Both crops of a pair show the same number of pixels; the ticks point at the compared patch."
+        marks.append("Corners mark the parts in the colour of their verdict.")
+    text = " ".join(
+        [
+            f"Colours run from 0 to {scene.scale_max:.3g} for every image of this trained model.",
+            *marks,
+            "Crops of a pair have one scale; ticks point at the compared patch.",
+        ]
     )
     write(ImageDraw.Draw(block), (0, 2), text, size=14, colour=SOFT_INK, width=_CONTENT)
     return block

@@ -13,7 +13,7 @@ from PIL import Image
 from anomaly import Config, Detector, PatchCore
 from anomaly.config import BankConfig, CaptureConfig, GeometryConfig, PartsConfig
 from anomaly.dataset import LabelledImage
-from anomaly.detector.part_view import PartView, learn_parts
+from anomaly.detector.part_view import PartView, describe, from_text, learn_parts, to_text
 from anomaly.types import UInt8Array
 from tests.parts import write_part
 
@@ -73,39 +73,75 @@ def test_the_parts_of_an_undamaged_picture_are_not_looked_for(detector: Detector
 def test_what_was_learnt_is_kept_with_the_trained_model(detector: Detector, tmp_path: Path) -> None:
     detector.save(tmp_path / "copy")
     read = Detector.load(tmp_path / "copy", device="cpu")
-    assert read.part_view == detector.part_view
+    assert read.part_views == detector.part_views
     assert read.predict(tray(50, damaged=1)).parts == detector.predict(tray(50, damaged=1)).parts
     assert "6 to 6 parts in an undamaged picture, usually 6" in (tmp_path / "copy" / "card.md").read_text()
 
 
 def test_a_picture_of_one_part_is_judged_whole_and_says_so(trained_model: Path) -> None:
-    view = Detector.load(trained_model, device="cpu").part_view
-    assert view is not None
-    assert view.finder is None
-    assert view.describe().startswith("parts: pictures are judged as a whole: ")
+    views = Detector.load(trained_model, device="cpu").part_views
+    assert views[""].finder is None
+    assert describe(views)[0].startswith("parts: judged as a whole picture: ")
 
 
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
     images = [write_part(tmp_path / f"{i}.png", i) for i in range(4)]
     config = dataclasses.replace(CONFIG, parts=PartsConfig(find=False))
-    assert PatchCore(config, device="cpu").fit(images).part_view is None
+    assert PatchCore(config, device="cpu").fit(images).part_views == {}
+
+
+def small_tray(seed: int, *, damaged: int | None = None) -> UInt8Array:
+    """Another part type: the same tray with twelve discs of half the size."""
+    random = np.random.default_rng(seed)
+    row, column = np.mgrid[:200, :320]
+    picture = 90 + random.normal(0, 3, (200, 320))
+    for number in range(12):
+        x, y = 40 + 80 * (number % 4) + random.uniform(-6, 6), 35 + 65 * (number // 4) + random.uniform(-6, 6)
+        picture = np.where(np.hypot(row - y, column - x) <= 15, 230 + random.normal(0, 6, picture.shape), picture)
+        if number == damaged:
+            picture = np.where(np.hypot(row - y, column - x) <= 6, 20.0, picture)
+    return np.repeat(np.clip(picture, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_each_part_type_is_found_at_its_own_size_also_when_nobody_names_it(tmp_path: Path) -> None:
+    paths, types = [], []
+    for seed in range(8):
+        paths.append(write_tray(tmp_path, seed).path)
+        paths.append(tmp_path / f"small{seed}.png")
+        Image.fromarray(small_tray(seed)).save(paths[-1])
+        types += ["large", "small"]
+    fitted = PatchCore(CONFIG, device="cpu").fit(paths, part_types=types)
+    assert [line.split(":")[0] for line in describe(fitted.part_views)] == ["parts of large", "parts of small"]
+    validation = [write_tray(tmp_path, seed) for seed in range(20, 24)]
+    validation += [write_tray(tmp_path, seed, damaged=seed % 6) for seed in range(30, 34)]
+    detector = fitted.calibrate(validation)
+    for part_type in ("", "small"):
+        found = detector.predict(small_tray(60, damaged=5), part_type=part_type)
+        assert found.parts is not None
+        assert len(found.parts) == 12
+        assert sum(part.label == "damaged" for part in found.parts) == 1
+    large = detector.predict(tray(60, damaged=5)).parts
+    assert large is not None
+    assert len(large) == 6
 
 
 def test_progress_is_told_and_many_images_are_thinned_out(tmp_path: Path) -> None:
     paths = [write_tray(tmp_path, seed).path for seed in range(4)] * 10
     told: list[tuple[str, int, int]] = []
-    view = learn_parts(paths, limits=CONFIG.image, progress=lambda *step: told.append(step))
+    views = learn_parts(paths, [""] * 40, limits=CONFIG.image, progress=lambda *step: told.append(step))
     assert told == [("finding parts", n, 20) for n in range(1, 21)]
-    assert view.finder is not None
+    assert views[""].finder is not None
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"reason": 1, "finder": null}', '{"reason": "", "finder": {}}'])
+@pytest.mark.parametrize(
+    "text", ["[]", '{"": {}}', '{"": {"reason": 1, "finder": null}}', '{"": {"reason": "", "finder": {}}}']
+)
 def test_a_file_that_holds_something_else_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="part"):
-        PartView.from_text(text)
+    with pytest.raises(ValueError, match=r"parts\.json holds"):
+        from_text(text)
 
 
 def test_a_reason_alone_survives_the_file() -> None:
-    view = PartView(None, "one part, covering 64 % of the picture")
-    assert PartView.from_text(view.to_text()) == view
-    assert json.loads(view.to_text())["finder"] is None
+    views = {"gears": PartView(None, "one part, covering 64 % of the picture")}
+    assert from_text(to_text(views)) == views
+    assert json.loads(to_text(views))["gears"]["finder"] is None
