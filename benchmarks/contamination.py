@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -225,13 +224,13 @@ def _measure(options: argparse.Namespace) -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)
         results.append(measure_set(name, train, test, config))
         print(format_table(HEADER, [found.row() for found in results[-1]]), file=sys.stderr, flush=True)
+        sets = [vars(found) for of_set in results for found in of_set]
+        write_results(options.output, about | {"seed": config.seed, "config": public_settings(config), "sets": sets})
     print(f"{machine_line(about['machine'])}; {about['date'][:10]}; seed {config.seed}\n")
     print(format_table(HEADER, [found.row() for of_set in results for found in of_set]))
     print("\nAUROC of the judged images in %: with all images in the bank, without those left out, after the review.")
     for line in _summary(results):
         print(line)
-    sets: list[dict[str, Any]] = [vars(found) for of_set in results for found in of_set]
-    write_results(options.output, about | {"seed": config.seed, "config": public_settings(config), "sets": sets})
 
 
 def main(arguments: list[str] | None = None) -> int:
