@@ -118,6 +118,8 @@ class SelectionConfig:
     """For ``scoring.smoothing``."""
     top_share: tuple[float, ...] = (0.001, 0.003, 0.01)
     """For ``scoring.top_share``."""
+    leave_out: bool = True
+    """Leave undamaged images out of the memory bank without which the validation images are told apart better."""
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,12 @@ def draw_suspects(training: Training, paths: Mapping[str, Path], model: Path, pr
     folder = suspects_folder(model)
     _clear(folder)
     drawn: dict[str, Path] = {}
+    groups = {image.name: number for number, image in enumerate(training.detector.bank_images)}
     first = training.suspects[:MOST_PICTURES]
     for place, suspect in enumerate(first, start=1):
         detector = training.detector
         image = load_image(paths[suspect.name], limits=detector.config.image)
-        prediction = detector.predict(image, exclude_group=suspect.number)
+        prediction = detector.predict(image, exclude_group=groups.get(suspect.name))
         folder.mkdir(parents=True, exist_ok=True)
         drawn[suspect.name] = folder / f"suspect-{place:02d}_{PurePosixPath(suspect.name).stem[:80]}.png"
         write_image(draw_heatmap(detector, image, prediction), drawn[suspect.name])
@@ -70,6 +71,7 @@ def suspect_facts(training: Training, drawn: Mapping[str, Path]) -> list[dict[st
             "image": suspect.name,
             "score": suspect.score,
             "limit": suspect.limit,
+            "left_out": suspect.left_out,
             "heatmap": str(drawn[suspect.name]) if suspect.name in drawn else None,
         }
         for suspect in training.suspects
@@ -80,14 +82,18 @@ def suspect_lines(training: Training, model: Path) -> list[str]:
     """Say the same to people; nothing where there is no suspect."""
     if not training.suspects:
         return []
-    n, bank = len(training.suspects), len(training.detector.bank_images)
-    limit = training.suspects[0].limit
+    suspects, limit = training.suspects, training.suspects[0].limit
+    strange = sum(suspect.score > limit for suspect in suspects)
+    left_out = sum(suspect.left_out for suspect in suspects)
+    bank = len(training.detector.bank_images) + left_out
     lines = [
-        f"suspects: {n} of the {bank} undamaged images of the memory bank "
-        f"{'looks' if n == 1 else 'look'} damaged among the others (score above {limit:.3g} without "
-        f"{'itself' if n == 1 else 'themselves'}); heatmaps in {suspects_folder(model).name}",
-        *(f"suspect {suspect.name}  score {suspect.score:.3g}" for suspect in training.suspects),
+        f"suspects: {strange} of the {bank} undamaged images for the memory bank look damaged among the others (score "
+        f"above {limit:.3g} without their own rows), {left_out} were left out; heatmaps in "
+        f"{suspects_folder(model).name}"
     ]
+    for suspect in suspects:
+        fate = "left out of the memory bank" if suspect.left_out else "in the memory bank"
+        lines.append(f"suspect {suspect.name}  score {suspect.score:.3g}, {fate}")
     return [printable_name(line) for line in lines]
 
 

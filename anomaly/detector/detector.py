@@ -326,8 +326,9 @@ class Detector:
         if len({image.part_type for image in self.bank_images}) < 2:
             return self.bank_images[0].part_type
         groups = np.concatenate([self.banks[tap].groups[rows.ravel()] for tap, rows in enumerate(found.nearest)])
-        votes = Counter(self.bank_images[group].part_type for group in groups.tolist())
-        return max(votes, key=votes.__getitem__)
+        votes = Counter([self.bank_images[group].part_type for group in groups.tolist()])
+        likely: str = max(votes, key=lambda part_type: votes[part_type])
+        return likely
 
     def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
         """Nearest good patch at one place, in the tap that finds the place strangest."""

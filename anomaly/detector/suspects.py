@@ -1,12 +1,13 @@
 """Undamaged training images that look damaged, each judged by a memory bank without itself.
 
-They are named and never left out by themselves: ``docs/decisions/0019-suspects.md``.
+They are named; only what the labelled validation images speak against is left out (:mod:`anomaly.detector.leave_out`,
+``docs/decisions/0019-suspects.md``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from anomaly.detector.detector import Detector
 from anomaly.detector.progress import Progress, silent
 from anomaly.imaging.decode import load_image
+from anomaly.types import Float64Array
 from memory_bank.errors import TooFewRowsError
 
 LEAST_IMAGES = 5
@@ -32,23 +34,26 @@ class Suspect:
     Attributes
     ----------
     number : int
-        Its place among the bank images, which is the ``group`` of its rows.
+        Its place among the images that were to form the bank.
     name : str
         As in ``splits.csv``.
     score : float
         Image score against the bank without itself.
     limit : float
         What the scores of ordinary bank images do not exceed.
+    left_out : bool
+        The validation images spoke against it, and the memory bank has no row of it.
     """
 
     number: int
     name: str
     score: float
     limit: float
+    left_out: bool = False
 
 
-def find_suspects(detector: Detector, paths: Sequence[Path], *, progress: Progress = silent) -> tuple[Suspect, ...]:
-    """Score every bank image without its own rows and return those above `suspicion_limit`, strangest first.
+def own_scores(detector: Detector, paths: Sequence[Path], *, progress: Progress = silent) -> Float64Array:
+    """Score every bank image without its own rows.
 
     Parameters
     ----------
@@ -58,23 +63,44 @@ def find_suspects(detector: Detector, paths: Sequence[Path], *, progress: Progre
     progress : Progress
         Told about the stage ``looking for suspects``.
 
+    Returns
+    -------
+    ndarray of float64, (n,)
+        NaN where hardly a row of the bank comes from another image.
+
     Raises
     ------
     ImageError
     """
-    scores = _known_scores(detector)
-    if scores is None:
-        scores = np.full(len(paths), np.nan)
-        for number, path in enumerate(paths):
-            with suppress(TooFewRowsError):  # hardly a row of the bank comes from another image
-                pixels = load_image(path, limits=detector.config.image)
-                scores[number] = detector.sample(pixels, exclude_group=number).score
-            progress("looking for suspects", number + 1, len(paths))
+    known = _known_scores(detector)
+    if known is not None:
+        return known
+    scores = np.full(len(paths), np.nan)
+    for number, path in enumerate(paths):
+        with suppress(TooFewRowsError):
+            pixels = load_image(path, limits=detector.config.image)
+            scores[number] = detector.sample(pixels, exclude_group=number).score
+        progress("looking for suspects", number + 1, len(paths))
+    return scores
+
+
+def name_suspects(detector: Detector, scores: Float64Array, *, left_out: Collection[int] = ()) -> tuple[Suspect, ...]:
+    """Return the bank images above `suspicion_limit` and those left out, strangest first.
+
+    Parameters
+    ----------
+    detector : Detector
+        With all of them in its bank.
+    scores : ndarray of float64, (n,)
+        See `own_scores`.
+    left_out : collection of int
+        See :func:`anomaly.detector.leave_out.choose_to_leave_out`.
+    """
     limit = suspicion_limit(scores[np.isfinite(scores)])
     found = [
-        Suspect(number, detector.bank_images[number].name, float(score), limit)
+        Suspect(number, detector.bank_images[number].name, float(score), limit, number in left_out)
         for number, score in enumerate(scores)
-        if score > limit
+        if score > limit or number in left_out
     ]
     return tuple(sorted(found, key=lambda suspect: -suspect.score))
 
@@ -107,7 +133,7 @@ def suspicion_limit(scores: npt.ArrayLike) -> float:
     return math.exp(middle + REACH * spread) if spread > 0 else math.inf
 
 
-def _known_scores(detector: Detector) -> npt.NDArray[np.float64] | None:
+def _known_scores(detector: Detector) -> Float64Array | None:
     """Return the scores that the capture limits were learnt from, if those are of all bank images."""
     samples = () if detector.capture is None else detector.capture.samples
     if len(samples) != len(detector.bank_images):

@@ -5,19 +5,23 @@ The test split is returned untouched: nothing here scores it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from anomaly.config import Config
 from anomaly.dataset import Dataset, LabelledImage, SplitAssignment, find_duplicates, split_dataset
+from anomaly.dataset.wording import counted, listed
+from anomaly.detector.bank_change import without_images
 from anomaly.detector.detector import Detector
+from anomaly.detector.leave_out import choose_to_leave_out
 from anomaly.detector.origin import Provenance
 from anomaly.detector.patchcore import PatchCore
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection, select_settings
-from anomaly.detector.suspects import Suspect, find_suspects
+from anomaly.detector.suspects import Suspect, name_suspects, own_scores
 from anomaly.embedding.runtime import Device
+from anomaly.imaging.names import printable_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,7 @@ class Training:
     test : tuple of LabelledImage
         The images that nothing has looked at; may be empty.
     suspects : tuple of Suspect
-        Images of the memory bank that look damaged among the others, strangest first.
+        Undamaged images that look damaged among the others or were left out of the memory bank, strangest first.
     """
 
     detector: Detector
@@ -66,8 +70,8 @@ def train(
         (:mod:`anomaly.detector.selection`).
     device : {"auto", "cpu", "cuda"}
     progress : Progress
-        Told about ``checking images``, ``trying settings``, ``looking for suspects`` and the stages of
-        :meth:`anomaly.PatchCore.fit` and :meth:`anomaly.Detector.calibrate`.
+        Told about ``checking images``, ``trying settings``, ``looking for suspects``, ``looking for mislabelled
+        images`` and the stages of :meth:`anomaly.PatchCore.fit` and :meth:`anomaly.Detector.calibrate`.
 
     Returns
     -------
@@ -93,14 +97,36 @@ def train(
         part_types=[image.part_type for image in bank],
         progress=progress,
     )
+    detector, suspects = _look_for_mislabelled(detector, bank, validation, progress)
     provenance = Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,
         layout=dataset.layout,
-        notes=(*dataset.notes, *split.notes),
+        notes=(*dataset.notes, *split.notes, *_left_out_notes(suspects)),
         selection=selection.reasons,
         splits=split.entries,
     )
     detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
-    suspects = find_suspects(detector, [image.path for image in bank], progress=progress)
     return Training(detector, split, selection, split.select("test"), suspects)
+
+
+def _look_for_mislabelled(
+    detector: Detector, bank: Sequence[LabelledImage], validation: Sequence[LabelledImage], progress: Progress
+) -> tuple[Detector, tuple[Suspect, ...]]:
+    """Leave out of the bank what the validation images speak against; name it and all that looks damaged."""
+    scores = own_scores(detector, [image.path for image in bank], progress=progress)
+    left_out: tuple[int, ...] = ()
+    if detector.config.selection.leave_out:
+        left_out = choose_to_leave_out(detector, scores, validation, progress=progress)
+    suspects = name_suspects(detector, scores, left_out=left_out)
+    return without_images(detector, left_out) if left_out else detector, suspects
+
+
+def _left_out_notes(suspects: Sequence[Suspect]) -> list[str]:
+    names = [printable_name(suspect.name) for suspect in suspects if suspect.left_out]
+    if not names:
+        return []
+    return [
+        f"{counted(len(names), 'undamaged image')} left out of the memory bank, because the validation images are told "
+        f"apart better without: {listed(names)}."
+    ]

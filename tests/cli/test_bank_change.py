@@ -184,3 +184,18 @@ def test_an_image_that_cannot_be_read_changes_nothing(
     assert change("learn-good", model, odd, tmp_path / "empty.png", "--yes") == 1
     assert "empty.png" in capsys.readouterr().err
     assert files(model) == before
+
+
+def test_what_fails_while_it_is_written_leaves_the_model_as_it_was(
+    model: Path, odd: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(model)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("anomaly.detector.trained_model._write_thumbnails", full)
+    assert change("learn-good", model, odd, "--yes") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert files(model) == before
+    assert [path.name for path in model.parent.iterdir() if path.name.startswith(".")] == []

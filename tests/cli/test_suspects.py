@@ -10,6 +10,7 @@ import pytest
 
 from anomaly.cli import main
 from anomaly.config import Config
+from anomaly.detector import load_detector
 from anomaly.imaging import load_image
 from tests.parts import TINY, write_dataset, write_part
 
@@ -17,26 +18,35 @@ pytestmark = pytest.mark.slow
 
 
 def test_they_are_listed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data, model = write_dataset(tmp_path / "data", undamaged=24, damaged=6), tmp_path / "model"
-    for i in range(3):
+    data, model = write_dataset(tmp_path / "data", undamaged=24, damaged=8), tmp_path / "model"
+    rows = ["path,label,split"]
+    for i in range(24):
+        rows.append(f"good/good_{i:02d}.png,undamaged,{'bank' if i < 16 else 'validation'}")
+    rows += [f"defect/bad_{i:02d}.png,damaged,validation" for i in range(8)]
+    for i in range(2):
         write_part(data / "good" / f"wrong_{i}.png", 700 + i, damaged=True)
+        rows.append(f"good/wrong_{i}.png,undamaged,bank")
+    (data / "labels.csv").write_text("\n".join(rows) + "\n")
     call = ["--train", "--data", str(data), "--model", str(model), "--device", "cpu", *TINY]
     assert main([*call, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["suspects"]
-    banked = (model / "splits.csv").read_text()
-    wrong = {line.split(",")[0] for line in banked.splitlines() if "wrong" in line and ",bank," in line}
-    assert wrong, "the seed puts one into the memory bank"
+    wrong = {"good/wrong_0.png", "good/wrong_1.png"}
     assert wrong <= {suspect["image"] for suspect in told}
+    left_out = {suspect["image"] for suspect in told if suspect["left_out"]}
+    assert left_out & wrong, "validation images show such damage"
+    detector = load_detector(model, device="cpu")
+    assert not left_out & {image.name for image in detector.bank_images}
+    assert any("left out of the memory bank" in note for note in detector.provenance.notes)
     folder = tmp_path / "model-suspects"
     for suspect in told:
-        assert suspect["score"] > suspect["limit"]
+        assert suspect["score"] > suspect["limit"] or suspect["left_out"]
         assert Path(suspect["heatmap"]).parent == folder
         assert load_image(suspect["heatmap"], limits=Config().image).shape[2] == 3
     (folder / "mine.txt").write_text("keep")
     shutil.copy(told[0]["heatmap"], folder / "suspect-99_old.png")
     assert main(call) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith(f"suspects: {len(told)} of the ") and "model-suspects" in line for line in lines)
+    assert any(line.startswith("suspects: ") and line.endswith("heatmaps in model-suspects") for line in lines)
     assert [line.split("  ")[0] for line in lines if line.startswith("suspect ")] == [
         f"suspect {suspect['image']}" for suspect in told
     ]

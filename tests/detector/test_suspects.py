@@ -10,7 +10,7 @@ import pytest
 from anomaly import Config, Detector, PatchCore
 from anomaly.config import BankConfig, GeometryConfig
 from anomaly.detector.bank_change import without_images
-from anomaly.detector.suspects import find_suspects, suspicion_limit
+from anomaly.detector.suspects import name_suspects, own_scores, suspicion_limit
 from anomaly.errors import TooFewImagesError
 from tests.parts import draw_part, write_part
 
@@ -30,7 +30,7 @@ def detector(paths: list[Path]) -> Detector:
 
 
 def test_mislabelled_images_are_named_the_strangest_first(detector: Detector, paths: list[Path]) -> None:
-    found = find_suspects(detector, paths)
+    found = name_suspects(detector, own_scores(detector, paths))
     assert {suspect.number for suspect in found[:2]} == set(PLANTED)
     assert len(found) <= 4
     assert [suspect.score for suspect in found] == sorted((suspect.score for suspect in found), reverse=True)
@@ -44,7 +44,14 @@ def test_mislabelled_images_are_named_the_strangest_first(detector: Detector, pa
 
 
 def test_the_scores_of_the_capture_check_are_the_same_as_new_ones(detector: Detector, paths: list[Path]) -> None:
-    assert find_suspects(dataclasses.replace(detector, capture=None), paths) == find_suspects(detector, paths)
+    anew = own_scores(dataclasses.replace(detector, capture=None), paths)
+    assert np.array_equal(anew, own_scores(detector, paths))
+
+
+def test_what_was_left_out_is_named_however_ordinary(detector: Detector, paths: list[Path]) -> None:
+    found = name_suspects(detector, own_scores(detector, paths), left_out=(4, 7))
+    assert {suspect.number for suspect in found if suspect.left_out} == {4, 7}
+    assert found[-1].number == 7
 
 
 def test_the_limit_is_not_moved_by_the_outliers_it_is_to_find() -> None:
