@@ -20,7 +20,9 @@ def test_default_toml_says_what_the_code_says() -> None:
     assert written == json.loads(json.dumps(expected))  # tuples as lists
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(set(CONFIGS.glob("*.toml")) - {CONFIGS / "experiments.toml"}), ids=lambda path: path.name
+)
 def test_every_preset_loads_and_says_what_it_is_for(path: Path) -> None:
     assert isinstance(load_config(path), Config)
     assert path.read_text().startswith("# ")

@@ -24,7 +24,7 @@ from anomaly.experiment.choice import choose
 from anomaly.experiment.distances import Features, Memory, extract, held_out, memories, score_fold
 from anomaly.experiment.learning_curve import label_curve, memory_curve, memory_steps
 from anomaly.experiment.measures import Measures, mean_loss, measure, standard_error
-from anomaly.experiment.pool import Pool, keeps_units, make_folds, make_pool
+from anomaly.experiment.pool import Pool, fold_numbers, keeps_units, make_folds, make_pool
 from anomaly.experiment.record import CurvePoint, Experiment, TrialRow, write_experiment
 from anomaly.experiment.space import Settings, Space, apply, describe, draw, front
 from anomaly.experiment.store import StoredTrial, TrialStore
@@ -174,7 +174,8 @@ def _run_trials(todo: Plan, store: TrialStore, device: Device, progress: Progres
         for number in numbers:
             started = time.perf_counter()
             scores = _scores(todo, configs[number], distances)
-            loss = mean_loss(scores, todo.pool.damaged, seed=todo.space.seed)
+            judged = todo.pool.judged
+            loss = mean_loss(scores[:, judged], todo.pool.damaged[judged], seed=todo.space.seed)
             store.add(StoredTrial(number, scores, loss, shared + time.perf_counter() - started))
             steps.one()
 
@@ -192,7 +193,7 @@ class _Steps:
 
 def _steps(todo: Plan, numbers: Sequence[int]) -> int:
     wanted = _wanted([named(todo.trials[number], todo.config) for number in numbers])
-    searches = len(_kinds(wanted)) * sum(len(np.unique(row)) for row in todo.folds)
+    searches = len(_kinds(wanted)) * sum(len(fold_numbers(row)) for row in todo.folds)
     return len(todo.pool.images) + _FOLD_STEPS * searches + len(numbers)
 
 
@@ -213,7 +214,7 @@ def _all_distances(
     pool, found = todo.pool, []
     for row in todo.folds:
         of_repeat = []
-        for number in np.unique(row):
+        for number in fold_numbers(row):
             judged = row == number
             of_repeat.append(
                 held_out(
@@ -237,7 +238,7 @@ def _scores(
 ) -> Float64Array:
     scores = np.zeros(todo.folds.shape)
     for repeat, row in enumerate(todo.folds):
-        for fold, number in enumerate(np.unique(row)):
+        for fold, number in enumerate(fold_numbers(row)):
             numbers = np.flatnonzero(row == number)
             scores[repeat, numbers] = score_fold(
                 distances[repeat][fold],
@@ -250,7 +251,8 @@ def _scores(
 
 
 def _measure(todo: Plan, scores: Float64Array) -> Measures:
-    return measure(scores, todo.pool.damaged, todo.pool.unit, seed=todo.space.seed)
+    pool, judged = todo.pool, todo.pool.judged
+    return measure(scores[:, judged], pool.damaged[judged], pool.unit[judged], seed=todo.space.seed)
 
 
 def _conclude(
@@ -258,7 +260,7 @@ def _conclude(
 ) -> Experiment:
     measures = [_measure(todo, trial.scores) for trial in stored]
     pairs = [(settings, found.losses) for settings, found in zip(todo.trials, measures, strict=True)]
-    best, chosen, gap, candidates = choose(pairs, todo.pool.unit)
+    best, chosen, gap, candidates = choose(pairs, todo.pool.unit[todo.pool.judged])
     pool = todo.pool
     return Experiment(
         identity=todo.identity,
@@ -268,9 +270,9 @@ def _conclude(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         config=json.loads(json.dumps(config_to_dict(todo.config))),
         space=todo.space.to_dict(),
-        undamaged=int(np.sum(~pool.damaged)),
+        undamaged=int(np.sum(~pool.damaged & pool.judged)),
         damaged=int(np.sum(pool.damaged)),
-        units=pool.units,
+        units=len(np.unique(pool.unit[pool.judged])),
         kept_together=all(keeps_units(row, pool) for row in todo.folds),
         trials=tuple(_row(todo, trial, found) for trial, found in zip(stored, measures, strict=True)),
         importance=importance,
@@ -278,7 +280,7 @@ def _conclude(
         chosen=chosen,
         reason=_reason(todo, measures, best, chosen, gap, len(candidates)),
         memory_curve=_memory_curve(todo, todo.trials[chosen], device, progress),
-        label_curve=label_curve(stored[chosen].scores, pool.damaged, seed=todo.space.seed),
+        label_curve=label_curve(stored[chosen].scores[:, pool.judged], pool.damaged[pool.judged], seed=todo.space.seed),
     )
 
 
@@ -287,7 +289,7 @@ def _row(todo: Plan, trial: StoredTrial, found: Measures) -> TrialRow:
         number=trial.number,
         settings=todo.trials[trial.number],
         loss=found.loss,
-        loss_error=standard_error(found.losses, todo.pool.unit),
+        loss_error=standard_error(found.losses, todo.pool.unit[todo.pool.judged]),
         auroc=found.auroc.value,
         low=found.auroc.low,
         high=found.auroc.high,

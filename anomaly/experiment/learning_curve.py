@@ -11,6 +11,7 @@ from anomaly.config import Config
 from anomaly.errors import AnomalyError
 from anomaly.experiment.distances import Features, held_out, memories, score_fold
 from anomaly.experiment.measures import auroc_of_units
+from anomaly.experiment.pool import fold_numbers
 from anomaly.experiment.record import CurvePoint
 from anomaly.types import BoolArray, Float64Array, Int64Array
 
@@ -57,7 +58,7 @@ def memory_curve(
         The interval covers both the draw of the photographs that are judged and that of the memory.
     """
     pool = features.pool
-    folds = [int(number) for number in np.unique(fold)]
+    folds = fold_numbers(fold)
     most = min(int(np.sum(~pool.damaged & (fold != number))) for number in folds)
     points = []
     for size in memory_sizes(most):
@@ -68,23 +69,24 @@ def memory_curve(
                 chosen = np.random.default_rng((seed, draw, number)).permutation(available)[:size]
                 remembered = np.zeros(len(pool.images), dtype=np.bool_)
                 remembered[chosen] = True
-                judged = fold == number
+                looked_at = fold == number
                 found = held_out(
-                    features, memories(config), judged=judged, remembered=remembered, patches=patches, seed=seed
+                    features, memories(config), judged=looked_at, remembered=remembered, patches=patches, seed=seed
                 )
-                numbers = np.flatnonzero(judged)
+                numbers = np.flatnonzero(looked_at)
                 scores[draw, numbers] = score_fold(
                     found, config, numbers=numbers, undamaged=~pool.damaged[numbers], scale_share=scale_share
                 )
                 step()
-        auroc = auroc_of_units(scores, pool.damaged, pool.unit, seed=seed)
+        judged = pool.judged
+        auroc = auroc_of_units(scores[:, judged], pool.damaged[judged], pool.unit[judged], seed=seed)
         points.append(CurvePoint(size, auroc.value, auroc.low, auroc.high))
     return tuple(points)
 
 
 def memory_steps(damaged: BoolArray, fold: Int64Array) -> int:
     """How many memories :func:`memory_curve` makes."""
-    folds = [int(number) for number in np.unique(fold)]
+    folds = fold_numbers(fold)
     most = min(int(np.sum(~damaged & (fold != number))) for number in folds)
     return len(memory_sizes(most)) * DRAWS * len(folds)
 

@@ -15,11 +15,15 @@ from anomaly.types import DAMAGED, BoolArray, Int64Array
 
 LEAST = 5
 """Fewer photographs of either label carry no comparison."""
+MATCHED = 20
+"""Undamaged validation photographs from which only validation photographs are judged."""
+REMEMBERED = -1
+"""Fold of a photograph that is always in the memory and never judged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Photographs that are judged, each by memories that it is not in.
+    """Photographs that are judged, each by memories that it is not in, and those that only fill memories.
 
     Attributes
     ----------
@@ -27,11 +31,14 @@ class Pool:
     damaged : ndarray of bool, (n,)
     unit : ndarray of int64, (n,)
         Images of one unit (a group, or near-duplicates) are never in the memory and judged at once.
+    judged : ndarray of bool, (n,)
+        False: in every memory, as in training.
     """
 
     images: tuple[LabelledImage, ...]
     damaged: BoolArray
     unit: Int64Array
+    judged: BoolArray
 
     @property
     def units(self) -> int:
@@ -48,6 +55,10 @@ def make_pool(
     damaged: int,
 ) -> Pool:
     """Choose the photographs of an experiment.
+
+    With at least 20 undamaged validation photographs only validation photographs are judged, and those of the memory
+    stay there: damaged and undamaged ones then come from the same sessions, and the light of a session is not mistaken
+    for damage. With fewer, all undamaged ones are judged.
 
     Parameters
     ----------
@@ -73,7 +84,14 @@ def make_pool(
             n=min(len(good), len(bad)),
             needed=LEAST,
         )
-    images = (*(good[i] for i in evenly(len(good), undamaged)), *(bad[i] for i in evenly(len(bad), damaged)))
+    placed = {image.name for image in validation}
+    matched = [image for image in good if image.name in placed]
+    kept: list[LabelledImage] = []
+    if len(matched) >= MATCHED:
+        kept = [image for image in good if image.name not in placed]
+        kept, good = [kept[i] for i in evenly(len(kept), undamaged)] if kept else [], matched
+    good, bad = [good[i] for i in evenly(len(good), undamaged)], [bad[i] for i in evenly(len(bad), damaged)]
+    images = (*good, *bad, *kept)
     unions = Unions()
     for image in images:
         unions.join([image.name, *([("group", image.group)] if image.group else [])])
@@ -85,15 +103,16 @@ def make_pool(
         images,
         np.array([image.label == DAMAGED for image in images], dtype=np.bool_),
         np.array([numbers[root] for root in roots], dtype=np.int64),
+        np.arange(len(images)) < len(good) + len(bad),
     )
 
 
 def make_folds(pool: Pool, *, folds: int, seed: int) -> Int64Array:
-    """Deal whole units to folds, so that each has about as many damaged and undamaged photographs.
+    """Deal whole units to folds, so that each has about as many damaged and undamaged photographs of each part type.
 
-    The units are shuffled, those with the most damaged photographs go first, each to the fold that has the fewest so
-    far. Where some fold would have fewer than two undamaged photographs, or leave fewer than two for the memory, every
-    photograph is dealt for itself: :func:`keeps_units` tells.
+    The units are shuffled, those with the most damaged photographs go first, each to the fold that has the fewest of
+    its part type so far. Where some fold would have fewer than two undamaged photographs, or leave fewer than two for
+    the memory, every photograph is dealt for itself: :func:`keeps_units` tells.
 
     Parameters
     ----------
@@ -106,36 +125,47 @@ def make_folds(pool: Pool, *, folds: int, seed: int) -> Int64Array:
     Returns
     -------
     ndarray of int64, (n,)
-        Fold in which each image is judged.
+        Fold in which each image is judged; -1: in none, it is always remembered.
     """
-    n = max(2, min(folds, int(np.sum(~pool.damaged)) // 2))
-    dealt = _deal(pool.unit, pool.damaged, n, seed)
+    n = max(2, min(folds, int(np.sum(~pool.damaged & pool.judged)) // 2))
+    dealt = _deal(pool, pool.unit, n, seed)
     if _usable(dealt, pool.damaged):
         return dealt
-    return _deal(np.arange(len(pool.images), dtype=np.int64), pool.damaged, n, seed)
+    return _deal(pool, np.arange(len(pool.images), dtype=np.int64), n, seed)
+
+
+def fold_numbers(fold: Int64Array) -> list[int]:
+    """Return the folds in which photographs are judged."""
+    return [int(number) for number in np.unique(fold) if number != REMEMBERED]
 
 
 def keeps_units(fold: Int64Array, pool: Pool) -> bool:
     """Whether no unit is judged in two folds."""
-    return all(len(set(fold[pool.unit == unit])) == 1 for unit in range(pool.units))
+    return all(len(set(fold[pool.unit == unit])) == 1 for unit in range(pool.units) if np.any(pool.unit == unit))
 
 
-def _deal(unit: Int64Array, damaged: BoolArray, folds: int, seed: int) -> Int64Array:
+def _deal(pool: Pool, unit: Int64Array, folds: int, seed: int) -> Int64Array:
     count = int(unit.max()) + 1
-    bad = np.bincount(unit, weights=damaged, minlength=count)
-    good = np.bincount(unit, weights=~damaged, minlength=count)
-    shuffled = np.random.default_rng(seed).permutation(count)
-    load = np.zeros((folds, 2))
+    bad = np.bincount(unit, weights=pool.damaged & pool.judged, minlength=count)
+    good = np.bincount(unit, weights=~pool.damaged & pool.judged, minlength=count)
+    part_type = dict(zip(unit.tolist(), (image.part_type for image in pool.images), strict=True))
+    load = {name: np.zeros((folds, 2)) for name in {*part_type.values(), None}}
     fold = np.zeros(count, dtype=np.int64)
-    for number in sorted(shuffled, key=lambda number: (-bad[number], -good[number])):
+    shuffled = np.random.default_rng(seed).permutation(count)
+    for number in sorted(shuffled.tolist(), key=lambda number: (-bad[number], -good[number])):
         first = 0 if bad[number] else 1
-        lightest = min(range(folds), key=lambda place: (load[place, first], load[place, 1 - first]))
-        fold[number] = lightest
-        load[lightest] += bad[number], good[number]
-    dealt: Int64Array = fold[unit]
+        own, every = load[part_type[number]], load[None]
+        fold[number] = min(
+            range(folds),
+            key=lambda place: (own[place, first], every[place, first], own[place, 1 - first], every[place, 1 - first]),
+        )
+        for table in (own, every):
+            table[fold[number]] += bad[number], good[number]
+    dealt: Int64Array = np.where(pool.judged, fold[unit], REMEMBERED)
     return dealt
 
 
 def _usable(fold: Int64Array, damaged: BoolArray) -> bool:
-    good = np.array([int(np.sum(~damaged[fold == number])) for number in np.unique(fold)])
-    return len(good) > 1 and bool(good.min() >= 2) and bool(good.sum() - good.max() >= 2)
+    good = np.array([int(np.sum(~damaged[fold == number])) for number in fold_numbers(fold)])
+    always = int(np.sum(fold == REMEMBERED))
+    return len(good) > 1 and bool(good.min() >= 2) and bool(always + good.sum() - good.max() >= 2)

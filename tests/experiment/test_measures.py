@@ -19,6 +19,12 @@ def test_separated_scores_are_perfect() -> None:
     assert shuffled.loss > found.loss
 
 
+def test_ranking_the_wrong_way_round_is_worth_no_more_than_knowing_nothing() -> None:
+    damaged = np.arange(40) >= 20
+    backwards = np.where(damaged, 1.0, 2.0)[None] + np.linspace(0, 0.1, 40)
+    assert measure(backwards, damaged, np.arange(40), seed=0).loss == pytest.approx(np.log(2))
+
+
 def test_the_interval_is_wider_where_whole_units_are_alike() -> None:
     rng = np.random.default_rng(0)
     damaged = np.arange(60) % 2 == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from anomaly.dataset import DuplicateCluster, LabelledImage
 from anomaly.errors import TooFewImagesError
-from anomaly.experiment.pool import Pool, keeps_units, make_folds, make_pool
+from anomaly.experiment.pool import Pool, fold_numbers, keeps_units, make_folds, make_pool
 from anomaly.types import DAMAGED, UNDAMAGED, Label
 
 
@@ -35,6 +36,32 @@ def test_groups_stay_whole_and_folds_are_balanced(seed: int) -> None:
     assert keeps_units(fold, pool)
     assert [int(np.sum(fold == number)) for number in range(3)] == [18, 18, 18]
     assert [int(np.sum(pool.damaged[fold == number])) for number in range(3)] == [6, 6, 6]
+
+
+def test_with_enough_validation_photographs_those_of_the_memory_stay_there() -> None:
+    bank = [image(f"m{i}", UNDAMAGED, "other") for i in range(10)]
+    pool = make_pool(bank, sessions(6, good=4, bad=2), near=(), undamaged=80, damaged=40)
+    assert [i.name for i in pool.images if not i.name.startswith("m")] == [
+        i.name for i, judged in zip(pool.images, pool.judged, strict=True) if judged
+    ]
+    fold = make_folds(pool, folds=3, seed=0)
+    assert set(fold[~pool.judged]) == {-1}
+    assert fold_numbers(fold) == [0, 1, 2]
+    few = make_pool(bank, sessions(2, good=4, bad=4), near=(), undamaged=80, damaged=40)
+    assert few.judged.all()
+
+
+def test_part_types_are_dealt_each_for_itself() -> None:
+    images = [
+        dataclasses.replace(i, part_type="gears" if int(i.group[-1]) < 3 else "springs")
+        for i in sessions(6, good=4, bad=2)
+    ]
+    pool = pool_of(images)
+    for seed in range(5):
+        fold = make_folds(pool, folds=3, seed=seed)
+        for number in range(3):
+            types = [i.part_type for i, at in zip(pool.images, fold, strict=True) if at == number]
+            assert types.count("gears") == types.count("springs") == 6
 
 
 def test_near_duplicates_are_one_unit() -> None:
