@@ -199,6 +199,13 @@ PREDICT = Verb(
             "FILE",
             named,
         ),
+        Option(
+            "--ray",
+            "judge on a Ray cluster: its address, or local for workers on this machine; rows come in any order, --csv "
+            "may end in .parquet, and the same call after a kill goes on where that one stopped",
+            "ADDRESS",
+            named,
+        ),
         Option("--no-capture-check", "label every picture, however unlike those of training it is"),
         Option(
             "--exit-code",

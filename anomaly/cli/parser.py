@@ -50,6 +50,7 @@ class Arguments:
     usual_share: float | None = None
     chart: Path | None = None
     no_capture_check: bool = False
+    ray: str | None = None
     exit_code: bool = False
     output: Path = Path(DEFAULT_HEATMAPS)
     open: bool = False
@@ -110,6 +111,8 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
         raise UsageError("--evaluate needs --data DIR")
     if verb.name == "monitor" and "journal" not in found:
         raise UsageError("--monitor needs --journal FILE")
+    if verb.name == "predict":
+        _check_cluster(found)
     if verb.name != "recalibrate":
         return
     allowed = {"model", "json", "quiet"}
@@ -119,6 +122,13 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
             raise UsageError(f"--{mode} does not use {', '.join('--' + name.replace('_', '-') for name in surplus)}")
     if "device" in found and "data" not in found:
         raise UsageError("--recalibrate without --data scores no image and does not use --device")
+
+
+def _check_cluster(found: dict[str, Any]) -> None:
+    if "ray" in found and "journal" in found:
+        raise UsageError("--ray does not use --journal: images come in any order, and again after a kill")
+    if "ray" not in found and Path(found.get("csv", "")).suffix == ".parquet":
+        raise UsageError("--csv FILE.parquet needs --ray; name a file that does not end in .parquet")
 
 
 class _Parser(argparse.ArgumentParser):
