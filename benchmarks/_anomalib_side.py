@@ -119,6 +119,14 @@ def make_models(job: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def save(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit without validation and save a checkpoint."""
+    engine, data, model = _prepare(job, validation="none")
+    engine.fit(model, datamodule=data)
+    engine.trainer.save_checkpoint(Path(job["work"]) / "model.ckpt")
+    return {"bank_rows": model.model.memory_bank.shape[0]}
+
+
 def predict_engine(checkpoint: str, image: str, *, normalisation: str) -> float:
     """Score one image by ``Engine.predict`` from a checkpoint."""
     model = build(normalisation=normalisation)

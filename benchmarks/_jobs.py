@@ -1,4 +1,4 @@
-"""One fit in a process of its own: ``python -m benchmarks._jobs goodparts|anomalib|anomalib-models JOB RESULT``.
+"""One fit in a process of its own: ``python -m benchmarks._jobs KIND JOB RESULT``, KIND one of :data:`KINDS`.
 
 A job is a JSON file with ``train``, ``test`` (paths), ``damaged`` (truth of the test images), ``timed`` (numbers of
 the test images to time), ``seed``, ``ratio``, ``normalisation``, ``rows``, ``config`` and ``work`` (a folder).
@@ -58,9 +58,22 @@ def fit_goodparts(job: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def save_goodparts(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit as configured and save into ``model`` below the working folder."""
+    from anomaly.config import config_from_dict
+    from anomaly.detector.patchcore import PatchCore
+
+    config = config_from_dict(dict(job["config"]))
+    detector = PatchCore(config, device="cpu").fit(job["train"])
+    detector.save(Path(job["work"]) / "model")
+    return {"bank_rows": sum(len(bank) for bank in detector.banks)}
+
+
 KINDS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "goodparts": fit_goodparts,
+    "goodparts-save": save_goodparts,
     "anomalib": _anomalib_side.fit,
+    "anomalib-save": _anomalib_side.save,
     "anomalib-models": _anomalib_side.make_models,
 }
 

@@ -145,6 +145,13 @@ PREDICT = Verb(
             "FILE",
             values.named,
         ),
+        Option(
+            "--ray",
+            "judge on a Ray cluster: its address, or local for workers on this machine; rows come in any order, --csv "
+            "may end in .parquet, and the same call after a kill goes on where that one stopped",
+            "ADDRESS",
+            values.named,
+        ),
         Option("--no-capture-check", "label every picture, however unlike those of training it is"),
         Option(
             "--exit-code",

@@ -54,6 +54,7 @@ class Arguments:
     chart: Path | None = None
     no_capture_check: bool = False
     yes: bool = False
+    ray: str | None = None
     exit_code: bool = False
     output: Path | None = None
     work: Path = Path(DEFAULT_WORK)
@@ -123,6 +124,8 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
                 raise UsageError(f"--verdict needs {flag}")
     if verb.name == "train":
         _check_experiment(found)
+    if verb.name == "predict":
+        _check_cluster(found)
     if verb.name != "recalibrate":
         return
     allowed = {"model", "json", "quiet"}
@@ -141,6 +144,13 @@ def _check_experiment(found: dict[str, Any]) -> None:
         raise UsageError(f"--from-experiment brings all settings and does not use --{', --'.join(given)}")
     if "work" in found and "from_experiment" not in found:
         raise UsageError("--train uses --work with --from-experiment only")
+
+
+def _check_cluster(found: dict[str, Any]) -> None:
+    if "ray" in found and "journal" in found:
+        raise UsageError("--ray does not use --journal: images come in any order, and again after a kill")
+    if "ray" not in found and Path(found.get("csv", "")).suffix == ".parquet":
+        raise UsageError("--csv FILE.parquet needs --ray; name a file that does not end in .parquet")
 
 
 class _Parser(argparse.ArgumentParser):

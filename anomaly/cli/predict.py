@@ -26,6 +26,10 @@ def run(arguments: Arguments) -> int:
     int
         0; 1 if an image could not be judged; 3 if one is damaged or to be reinspected and the user asked for it.
     """
+    if arguments.ray is not None:
+        from anomaly.cli.predict_cluster import run_on_cluster
+
+        return run_on_cluster(arguments)
     images = listed_images(arguments.images)
     with ExitStack() as stack:
         table = None
