@@ -23,11 +23,12 @@ report: $(VENV)/.train
 
 # What docs/reports/ holds.
 reports: $(VENV)/.train
-	for set in parts ball_screw; do \
-	  $(BIN)/python model.py --experiment --data data/$$set > docs/reports/$$set-experiment.txt && \
-	  $(BIN)/python model.py --train --from-experiment --data data/$$set --model work/$$set && \
-	  $(BIN)/python model.py --report --model work/$$set --output docs/reports/$$set.pdf || exit 1; \
-	done
+	$(BIN)/python model.py --experiment --data data/parts > docs/reports/parts-experiment.txt
+	$(BIN)/python model.py --train --from-experiment --data data/parts --model work/parts
+	$(BIN)/python model.py --report --model work/parts --output docs/reports/parts.pdf
+	$(BIN)/python model.py --experiment --data data/ball_screw --space docs/reports/ball_screw-space.toml > docs/reports/ball_screw-experiment.txt
+	$(BIN)/python model.py --train --from-experiment --data data/ball_screw --model work/ball_screw
+	$(BIN)/python model.py --report --model work/ball_screw --output docs/reports/ball_screw.pdf
 
 test: lint
 	$(BIN)/python -m pytest
