@@ -180,6 +180,8 @@ def _choose(config: Config, candidates: Sequence[Candidate], scores: Float64Arra
 def label_losses(scores: Float64Array, truth: BoolArray, *, seed: int) -> Float64Array:
     """Logarithmic loss of each image under a logistic regression that has not seen it, in nats.
 
+    Larger scores are never taken for less damage: scores that rank backwards have the loss of knowing nothing.
+
     Parameters
     ----------
     scores : ndarray of float64, (candidates, n)
@@ -202,6 +204,8 @@ def label_losses(scores: Float64Array, truth: BoolArray, *, seed: int) -> Float6
         good = logs[:, learn][:, ~truth[learn]]
         centre, spread = np.median(good, axis=1, keepdims=True), np.maximum(good.std(axis=1, keepdims=True), 1e-9)
         slope, intercept = _logistic_regression((logs[:, learn] - centre) / spread, truth[learn])
+        backwards = slope < 0
+        slope[backwards] = intercept[backwards] = 0.0
         margin = slope * (logs[:, judge] - centre) / spread + intercept
         losses[:, judge] = np.logaddexp(0.0, np.where(truth[judge], -margin, margin))
     weighted: Float64Array = losses * 0.5 / np.where(truth, truth.mean(), 1 - truth.mean())

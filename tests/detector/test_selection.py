@@ -129,6 +129,12 @@ def test_losses_reward_separation_and_ignore_the_unit() -> None:
     np.testing.assert_allclose(label_losses(scores * 40, truth, seed=0), label_losses(scores, truth, seed=0), rtol=1e-6)
 
 
+def test_scores_that_rank_backwards_are_worth_nothing() -> None:
+    truth = np.repeat([False, True], 30)
+    scores = np.exp(np.random.default_rng(0).normal(0, 0.2, 60) - 2.0 * truth)
+    assert label_losses(scores[None], truth, seed=0) == pytest.approx(np.log(2))
+
+
 def test_the_logistic_regression_is_that_of_scikit_learn() -> None:
     from sklearn.linear_model import LogisticRegression
 
