@@ -30,33 +30,28 @@ from benchmarks._results import read_results, write_results
 from benchmarks._sets import evenly
 
 OUTPUT = Path(__file__).parent / "results" / "speed.json"
-CORESETS = ((61_440, 0.1), (153_600, 0.01))
+CORESETS = ["61440:0.1", "153600:0.01"]
 
 
 def stages(options: argparse.Namespace) -> dict[str, Any]:
     """One warm prediction at 256 and 1020 px, with 10,000 rows for each tap."""
     sizes = ((256, 40), (1020, 8))  # so many images have 10,000 patches on the coarsest grid
-    jobs = [{"images": _images(options.images, n), "sides": [side], "rows": 10_000} for side, n in sizes]
-    return {"sizes": [entry for job in jobs for entry in _part("stages", job)]}
+    jobs = [{"images": photographs(options.images, n), "sides": [side], "rows": 10_000} for side, n in sizes]
+    return {"sizes": [entry for job in jobs for entry in run_part("stages", job)]}
 
 
 def folder(options: argparse.Namespace) -> dict[str, Any]:
     """Images of a folder, several at a time against one at a time."""
-    images = _images(options.images, 12)
+    images = photographs(options.images, 12)
     job = {"images": images, "sides": [256, 640], "rows": 2500, "count": options.count, "rounds": options.rounds}
-    return {"sizes": _part("folder", job)}
+    return {"sizes": run_part("folder", job)}
 
 
 def coreset(options: argparse.Namespace) -> dict[str, Any]:
     """Coresets of 152 numbers a row, beside anomalib's."""
-    images = _images(options.images, 150)
-    return {
-        "sizes": [
-            _part("coreset", {"images": images, "rows": rows, "ratio": ratio})
-            for rows, ratio in CORESETS
-            if rows <= options.coreset_rows
-        ]
-    }
+    images = photographs(options.images, 150)
+    jobs = [{"images": images, "rows": rows, "ratio": ratio} for rows, ratio in options.coresets]
+    return {"sizes": [run_part("coreset", job) for job in jobs]}
 
 
 def fit(options: argparse.Namespace) -> dict[str, Any]:
@@ -66,7 +61,7 @@ def fit(options: argparse.Namespace) -> dict[str, Any]:
     for name, value in (*settings, ("capture.check", False)):
         config = replace_setting(config, name, value)
     job = {
-        "train": _images(options.images, options.fit_images), "test": [], "damaged": [], "timed": [], "seed": 0,
+        "train": photographs(options.images, options.fit_images), "test": [], "damaged": [], "timed": [], "seed": 0,
         "ratio": 0.1, "normalisation": "backbone", "config": config_to_dict(config),
     }  # fmt: skip
     rounds = []
@@ -86,10 +81,10 @@ def fit(options: argparse.Namespace) -> dict[str, Any]:
 
 def cold(options: argparse.Namespace) -> dict[str, Any]:
     """One prediction as a whole process against a process that imports torch and does nothing."""
-    images = _images(options.images, 12)
+    images = photographs(options.images, 12)
     with tempfile.TemporaryDirectory(prefix="cold-") as name:
         work = Path(name)
-        _run("goodparts-save", {"train": images, "seed": 0, "config": config_to_dict(Config())}, work)
+        run_job("goodparts-save", {"train": images, "seed": 0, "config": config_to_dict(Config())}, work)
         predict = python(str(ROOT / "model.py"), "--predict", images[0], "--model", str(work / "model"))
         commands = {_cold.OURS: predict, _cold.TORCH: python("-c", "import torch")}
         rounds = _cold.measure_rounds(commands, folder=work, runs=max(5, options.rounds))
@@ -105,14 +100,21 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 }
 
 
-def _images(root: Path, most: int) -> list[str]:
+def photographs(root: Path, most: int) -> list[str]:
+    """Return at most so many images below a folder, evenly spaced, none of damaged parts.
+
+    Raises
+    ------
+    DatasetError
+        There are fewer than 4.
+    """
     found = [path for path in find_images(root) if path.parent.name not in ("damaged", "masks")]
     if len(found) < 4:
         raise DatasetError(f"expected at least 4 images below {root.name}, found {len(found)}: name another folder")
     return [str(path.resolve()) for path in evenly(found, most)]
 
 
-def _part(name: str, job: Mapping[str, Any]) -> Any:
+def run_part(name: str, job: Mapping[str, Any]) -> Any:
     """Run one part of :mod:`benchmarks._speed_parts` in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="speed-") as folder:
         order, result = Path(folder) / "job.json", Path(folder) / "result.json"
@@ -123,10 +125,10 @@ def _part(name: str, job: Mapping[str, Any]) -> Any:
 
 def _fit(kind: str, job: Mapping[str, Any]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(prefix="fit-") as folder:
-        return _run(kind, job, Path(folder))
+        return run_job(kind, job, Path(folder))
 
 
-def _run(kind: str, job: Mapping[str, Any], work: Path) -> tuple[float, float]:
+def run_job(kind: str, job: Mapping[str, Any], work: Path) -> tuple[float, float]:
     """Seconds and peak memory in MiB of one job of :mod:`benchmarks._jobs` as a whole process."""
     order = work / "job.json"
     order.write_text(json.dumps({**job, "work": str(work)}), encoding="utf-8")
@@ -147,9 +149,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100, metavar="N", help="images of a folder (default: 100)")
     parser.add_argument("--fit-images", type=int, default=60, metavar="N", help="images to fit (default: 60)")
     parser.add_argument("--fit-rounds", type=int, default=1, metavar="N", help="fits of each (default: 1)")
-    parser.add_argument("--coreset-rows", type=int, default=153_600, metavar="N", help="leave larger coresets out")
+    parser.add_argument("--coresets", nargs="+", default=CORESETS, metavar="ROWS:SHARE", help="sizes of the coresets")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        pairs = [text.split(":") for text in options.coresets]
+        options.coresets = [(int(rows), float(share)) for rows, share in pairs]
+    except ValueError:
+        parser.error(f"--coresets: expected ROWS:SHARE such as 61440:0.1, got {' '.join(options.coresets)}")
+    return options
 
 
 def _measure(options: argparse.Namespace) -> None:

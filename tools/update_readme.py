@@ -1,4 +1,4 @@
-"""Fill the sections of README.md that are made by programs.
+"""Fill the sections of README.md that are made by programs, and docs/performance.md.
 
 ``python tools/update_readme.py`` writes the tables, from ``benchmarks/results/``. With ``--demo`` it also runs the demo
 and writes its output and ``docs/images/demo-heatmap.png``.
@@ -16,10 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.performance import page as performance_page
 from benchmarks.tables import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "images" / "demo-heatmap.png"
 HEATMAP = "heatmaps/demo.png"
 
@@ -90,6 +92,7 @@ def main() -> None:
     page = README.read_text(encoding="utf-8")
     if parser.parse_args().demo:
         page = replace_section(page, "demo", _demo_section())
+    PERFORMANCE.write_text(performance_page(), encoding="utf-8")
     README.write_text(replace_section(page, "results", markdown()), encoding="utf-8")
 
 

@@ -19,6 +19,7 @@ from anomaly.dataset import SplitAssignment, find_duplicates, read_dataset, spli
 from anomaly.dataset.splits import LEAST_UNDAMAGED
 from anomaly.embedding.registry import backbone, backbone_names
 from anomaly.types import DAMAGED, CaptureQuality, Prediction, Region
+from benchmarks.performance import page as performance_page
 from benchmarks.tables import markdown
 from tests.docs.pages import ROOT, blocks, commands, inline_code, read
 from tests.parts import TINY, write_dataset, write_part
@@ -155,6 +156,10 @@ def test_the_verdict_line_is_what_predict_prints() -> None:
 
 def test_the_tables_are_those_of_the_result_files() -> None:
     assert section(read("README.md"), "results") == markdown(), "run: python tools/update_readme.py"
+
+
+def test_the_performance_page_is_that_of_the_result_files() -> None:
+    assert read("docs/performance.md") == performance_page(), "run: python tools/update_readme.py"
 
 
 def test_the_two_commands_that_do_everything_are_make_targets() -> None:
