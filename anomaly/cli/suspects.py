@@ -88,7 +88,7 @@ def suspect_lines(training: Training, model: Path) -> list[str]:
     bank = len(training.detector.bank_images) + left_out
     lines = [
         f"suspects: {strange} of the {bank} undamaged images for the memory bank look damaged among the others (score "
-        f"above {limit:.3g} without their own rows), {left_out} were left out; heatmaps in "
+        f"above {limit:.3g} without their own rows), {left_out} left out; heatmaps in "
         f"{suspects_folder(model).name}"
     ]
     for suspect in suspects:
