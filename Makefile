@@ -6,9 +6,6 @@ BIN := $(VENV)/bin
 # Spinning threads slow a busy machine down.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-# Tests run in so many processes; the tests of one file stay together.
-JOBS ?= 2
-
 # An image of the test split: training has not seen it.
 DEMO_IMAGE ?= data/parts/gears/damaged/gear_0070.jpg
 
@@ -34,10 +31,10 @@ reports: $(VENV)/.train
 	$(BIN)/python model.py --report --model work/ball_screw --output docs/reports/ball_screw.pdf
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest
 
 check: lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
