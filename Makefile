@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # An image of the test split: training has not seen it.
 DEMO_IMAGE ?= data/parts/gears/damaged/gear_0070.jpg
 
-.PHONY: demo report reports test check lint format docs clean
+.PHONY: check-demo demo report reports test check lint format docs clean
 
 demo: $(VENV)/.train
 	$(BIN)/python model.py --train
@@ -35,6 +35,10 @@ test: lint
 
 check: lint
 	$(BIN)/python -m pytest -m "not slow"
+
+# Whether the demo still prints what README.md shows; too long for every change.
+check-demo: $(VENV)/.dev
+	README_DEMO=1 $(BIN)/python -m pytest tests/docs/test_readme.py -k the_demo_prints
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -95,7 +96,8 @@ def test_the_demo_shows_the_commands_of_the_makefile() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif("README_DEMO" not in os.environ, reason="runs the whole demo, for minutes: make check-demo")
 def test_the_demo_prints_what_is_shown(tmp_path: Path) -> None:
     (shown,) = blocks(section(read("README.md"), "demo"), "console")
     printed = run_demo(tmp_path)
