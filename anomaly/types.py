@@ -210,6 +210,13 @@ class Prediction:
     parts: tuple[PartVerdict, ...] | None = None
 
     @property
+    def parts_in_words(self) -> str:
+        """How many of its parts have the label of the image; empty where they were not looked for."""
+        if self.parts is None:
+            return ""
+        return f"{sum(part.label != UNDAMAGED for part in self.parts)} of {len(self.parts)} parts {self.label}"
+
+    @property
     def region_threshold(self) -> float | None:
         """What the regions lie above: the lower of the two thresholds, or the only one."""
         return self.threshold if self.reinspect_above is None else self.reinspect_above

@@ -29,7 +29,7 @@ from anomaly.imaging.decode import load_image
 from anomaly.types import DAMAGED, NOT_JUDGED, UNDAMAGED, UInt8Array
 from benchmarks._faults import FAULTS
 from benchmarks._machine import machine_line, provenance
-from benchmarks._main import exit_status
+from benchmarks._main import exit_status, sets_parser
 from benchmarks._results import format_table, write_results
 from benchmarks._sets import ImageSet, evenly, find_sets, in_unseen_half, public_settings, read_set
 
@@ -206,13 +206,9 @@ def _share(k: int, n: int) -> str:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of image sets in the MVTec AD layout")
-    parser.add_argument("--sets", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML (default: the library's)")
+    parser = sets_parser(__doc__, output=OUTPUT)
     parser.add_argument("--most", type=int, default=8, metavar="N", help="images of each label that get faults")
     parser.add_argument("--most-train", type=int, default=60, metavar="N", help="images in the memory bank")
-    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
     return parser.parse_args(arguments)
 
 

@@ -28,7 +28,7 @@ from anomaly.imaging.decode import load_image
 from anomaly.types import DAMAGED, UNDAMAGED, CaptureSample, UInt8Array
 from benchmarks._faults import Fault, blur, exposure, stain
 from benchmarks._machine import machine_line, provenance
-from benchmarks._main import exit_status
+from benchmarks._main import exit_status, sets_parser
 from benchmarks._results import format_table, write_results
 from benchmarks._sets import ImageSet, evenly, find_sets, in_unseen_half, public_settings, read_set
 
@@ -201,12 +201,8 @@ def _monitored(setting: Setting, judged: list[Judged]) -> DriftReport:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of image sets in the MVTec AD layout")
-    parser.add_argument("--sets", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML (default: the library's)")
+    parser = sets_parser(__doc__, output=OUTPUT)
     parser.add_argument("--sequences", type=int, default=40, metavar="N", help="for each drift")
-    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
     return parser.parse_args(arguments)
 
 

@@ -8,8 +8,6 @@ A fit is a process of its own, from its start to the saved model; the images are
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shutil
 import sys
 import tempfile
@@ -20,10 +18,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from anomaly.config import Config, config_to_dict, replace_setting
-from benchmarks._machine import machine_line, provenance
-from benchmarks._main import exit_status
+from benchmarks._main import exit_status, measure_parts
 from benchmarks._processes import ROOT
-from benchmarks._results import read_results, write_results
 from benchmarks.speed import photographs, run_job, run_part
 
 OUTPUT = Path(__file__).parent / "results" / "scale.json"
@@ -78,19 +74,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _measure(options: argparse.Namespace) -> None:
-    content = read_results(options.output)
-    print(f"{machine_line(provenance()['machine'])}, load {os.getloadavg()[0]:.1f}\n", file=sys.stderr)
-    for name in options.only:
-        load = round(os.getloadavg()[0], 1)
-        content[name] = provenance() | {"load_before": load} | PARTS[name](options)
-        write_results(options.output, content)
-        print(json.dumps({name: {k: v for k, v in content[name].items() if k != "versions"}}, indent=1))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
-    return exit_status(lambda: _measure(_parse(arguments)))
+    return exit_status(lambda: measure_parts(PARTS, _parse(arguments)))
 
 
 if __name__ == "__main__":

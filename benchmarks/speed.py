@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -23,10 +22,8 @@ from anomaly.config import Config, config_to_dict, replace_setting
 from anomaly.errors import DatasetError
 from anomaly.imaging.decode import find_images
 from benchmarks import _cold
-from benchmarks._machine import machine_line, provenance
-from benchmarks._main import exit_status
+from benchmarks._main import exit_status, measure_parts
 from benchmarks._processes import ROOT, python, run_measured
-from benchmarks._results import read_results, write_results
 from benchmarks._sets import evenly
 
 OUTPUT = Path(__file__).parent / "results" / "speed.json"
@@ -160,20 +157,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _measure(options: argparse.Namespace) -> None:
-    content = read_results(options.output)
-    print(f"{machine_line(provenance()['machine'])}, load {os.getloadavg()[0]:.1f}\n", file=sys.stderr)
-    for name in options.only:
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        load = round(os.getloadavg()[0], 1)
-        content[name] = provenance() | {"load_before": load} | PARTS[name](options)
-        write_results(options.output, content)
-        print(json.dumps({name: {k: v for k, v in content[name].items() if k != "versions"}}, indent=1))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
-    return exit_status(lambda: _measure(_parse(arguments)))
+    return exit_status(lambda: measure_parts(PARTS, _parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anomaly.imaging.names import printable_name
-from anomaly.types import DAMAGED, UNDAMAGED, CaptureQuality, NearestPatch, Prediction, Region
+from anomaly.types import DAMAGED, CaptureQuality, NearestPatch, Prediction, Region
 
 _REGION = ("x", "y", "width", "height", "area_px", "peak")
 _NEAREST = tuple(field.name for field in dataclasses.fields(NearestPatch))
@@ -130,8 +130,7 @@ def text_line(row: Row) -> str:
     if found.regions:
         parts.append(f" {_regions(found.regions)}")
     if found.parts is not None:
-        flagged = sum(part.label != UNDAMAGED for part in found.parts)
-        parts.append(f"  {flagged} of {len(found.parts)} parts {found.label}")
+        parts.append(f"  {found.parts_in_words}")
     if found.quality.warnings:
         parts.append(f"  picture: {'; '.join(found.quality.warnings)}")
     return " ".join(parts)

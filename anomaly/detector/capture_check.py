@@ -36,9 +36,7 @@ def learn_capture(detector: Detector, paths: Sequence[Path], *, progress: Progre
     """
     if not detector.config.capture.check:
         return detector
-    n = len(paths)
-    most = min(n, MOST_IMAGES)
-    numbers = sorted({place * n // most for place in range(most)})
+    numbers = sampled_numbers(len(paths))
     samples = []
     for done, number in enumerate(numbers, start=1):
         with suppress(TooFewRowsError):  # hardly a row of the bank comes from another image
@@ -49,3 +47,9 @@ def learn_capture(detector: Detector, paths: Sequence[Path], *, progress: Progre
         return detector
     rate = detector.config.capture.false_alarm_rate
     return replace(detector, capture=fit_reference(samples, false_alarm_rate=rate))
+
+
+def sampled_numbers(n: int) -> list[int]:
+    """Return which of n bank images the limits are learnt from."""
+    most = min(n, MOST_IMAGES)
+    return sorted({place * n // most for place in range(most)})

@@ -37,6 +37,8 @@ from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import fuse_grids, image_score, to_pixels
 from anomaly.types import (
+    DAMAGED,
+    REINSPECT,
     CaptureSample,
     Float32Array,
     NearestPatch,
@@ -167,15 +169,11 @@ class Detector:
         if record is not None:
             prediction = apply_calibration(prediction, record, part_type)
         prediction = check_capture(prediction, self.capture, self.config)
-        prediction = judge_parts(
-            prediction,
-            pixels,
-            grid_map,
-            view=self.part_views.get(part_type) or self.part_views.get(self._part_type(found)),
-            record=record,
-            part_type=part_type,
-            top_share=self.config.scoring.top_share,
-        )
+        if record is not None and self.part_views and prediction.label in (DAMAGED, REINSPECT):
+            view = self.part_views.get(part_type) or self.part_views.get(self._part_type(found))
+            calibration = record.calibration.for_part_type(part_type)
+            parts = judge_parts(pixels, grid_map, view, calibration, top_share=self.config.scoring.top_share)
+            prediction = replace(prediction, parts=parts)
         places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
         return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
 
@@ -325,10 +323,12 @@ class Detector:
         """Part type of the bank images that most patches are nearest to."""
         if len({image.part_type for image in self.bank_images}) < 2:
             return self.bank_images[0].part_type
-        groups = np.concatenate([self.banks[tap].groups[rows.ravel()] for tap, rows in enumerate(found.nearest)])
-        votes = Counter([self.bank_images[group].part_type for group in groups.tolist()])
-        likely: str = max(votes, key=lambda part_type: votes[part_type])
-        return likely
+        votes: Counter[str] = Counter()
+        for bank, rows in zip(self.banks, found.nearest, strict=True):
+            groups, patches = np.unique(bank.groups[rows.ravel()], return_counts=True)
+            for group, n in zip(groups.tolist(), patches.tolist(), strict=True):
+                votes[self.bank_images[group].part_type] += n
+        return max(votes, key=votes.__getitem__)
 
     def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
         """Nearest good patch at one place, in the tap that finds the place strangest."""

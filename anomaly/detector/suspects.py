@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from anomaly.detector.capture_check import sampled_numbers
 from anomaly.detector.detector import Detector
 from anomaly.detector.progress import Progress, silent
 from anomaly.imaging.decode import load_image
@@ -72,11 +73,12 @@ def own_scores(detector: Detector, paths: Sequence[Path], *, progress: Progress 
     ------
     ImageError
     """
-    known = _known_scores(detector)
-    if known is not None:
-        return known
     scores = np.full(len(paths), np.nan)
+    known = _known_scores(detector)
     for number, path in enumerate(paths):
+        if number in known:
+            scores[number] = known[number]
+            continue
         with suppress(TooFewRowsError):
             pixels = load_image(path, limits=detector.config.image)
             scores[number] = detector.sample(pixels, exclude_group=number).score
@@ -133,9 +135,10 @@ def suspicion_limit(scores: npt.ArrayLike) -> float:
     return math.exp(middle + REACH * spread) if spread > 0 else math.inf
 
 
-def _known_scores(detector: Detector) -> Float64Array | None:
-    """Return the scores that the capture limits were learnt from, if those are of all bank images."""
+def _known_scores(detector: Detector) -> dict[int, float]:
+    """Return by number the scores that the capture limits were learnt from; none where one of them was missing."""
     samples = () if detector.capture is None else detector.capture.samples
-    if len(samples) != len(detector.bank_images):
-        return None
-    return np.array([sample.score for sample in samples], dtype=np.float64)
+    numbers = sampled_numbers(len(detector.bank_images))
+    if len(samples) != len(numbers):
+        return {}
+    return {number: sample.score for number, sample in zip(numbers, samples, strict=True)}

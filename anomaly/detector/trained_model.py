@@ -102,13 +102,11 @@ def save_detector(detector: Detector, folder: Path | str) -> None:
         _write_embedding(detector, new)
         _write_bank(detector, new)
         _write_thumbnails(detector.thumbnails, new)
-        _write_calibration(detector, new)
         write_reference(detector.capture, new / "capture")
         if detector.part_views:
             (new / _PARTS).write_text(part_view.to_text(detector.part_views), encoding="utf-8")
         (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
-        (new / "card.md").write_text(card(detector), encoding="utf-8")
-        _write_manifest(detector, new)
+        _finish(detector, new)
 
 
 def save_calibration(detector: Detector, folder: Path | str) -> None:
@@ -135,9 +133,7 @@ def save_calibration(detector: Detector, folder: Path | str) -> None:
                 known = bring_back(new, after, put_aside(new, before, known))
                 detector = _with_bank(detector, new)
             known = _write_versions(versions, new, known)
-        _write_calibration(detector, new)
-        (new / "card.md").write_text(card(detector), encoding="utf-8")
-        _write_manifest(detector, new, known=known)
+        _finish(detector, new, known=known)
 
 
 def save_bank_change(
@@ -176,9 +172,7 @@ def save_bank_change(
         _write_bank(detector, new)
         _write_thumbnails(detector.thumbnails, new)
         known = _write_versions(versions.changed(change), new, known)
-        _write_calibration(detector, new)
-        (new / "card.md").write_text(card(detector), encoding="utf-8")
-        _write_manifest(detector, new, known=known)
+        _finish(detector, new, known=known)
 
 
 def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
@@ -323,6 +317,13 @@ def _write_thumbnails(thumbnails: Thumbnails, root: Path) -> None:
     (root / "thumbnails").mkdir()
     for i, name in enumerate(thumbnails):
         (root / _thumbnail_name(i)).write_bytes(thumbnails[name])
+
+
+def _finish(detector: Detector, root: Path, *, known: Mapping[str, str] | None = None) -> None:
+    """Write what every new version of the folder has anew: calibrations, card and, last, the manifest."""
+    _write_calibration(detector, root)
+    (root / "card.md").write_text(card(detector), encoding="utf-8")
+    _write_manifest(detector, root, known=known)
 
 
 def _write_calibration(detector: Detector, root: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from anomaly.calibration import CalibrationRecord
+from anomaly.calibration import Calibration, CalibrationRecord
 from anomaly.capture import CaptureReference
 from anomaly.config import Config
 from anomaly.detector.part_view import PartView
 from anomaly.scoring import find_regions, part_scores
-from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT, Float32Array, PartVerdict, Prediction, UInt8Array
+from anomaly.types import DAMAGED, NOT_JUDGED, Float32Array, PartVerdict, Prediction, UInt8Array
 
 
 def apply_calibration(prediction: Prediction, record: CalibrationRecord, part_type: str) -> Prediction:
@@ -55,27 +55,18 @@ def check_capture(prediction: Prediction, reference: CaptureReference | None, co
 
 
 def judge_parts(
-    prediction: Prediction,
-    pixels: UInt8Array,
-    grid_map: Float32Array,
-    *,
-    view: PartView | None,
-    record: CalibrationRecord | None,
-    part_type: str,
-    top_share: float,
-) -> Prediction:
-    """Give each part of an image that a person has to look at its own score and verdict.
+    pixels: UInt8Array, grid_map: Float32Array, view: PartView | None, calibration: Calibration, *, top_share: float
+) -> tuple[PartVerdict, ...] | None:
+    """Give each part of an image its own score and verdict; None where parts cannot be told apart.
 
-    The parts of an undamaged image are not looked for: none of them can be damaged
-    (:func:`anomaly.scoring.part_scores`), and finding them takes time.
+    For images that a person has to look at. The parts of an undamaged image need not be looked for: none of them can be
+    damaged (:func:`anomaly.scoring.part_scores`), and finding them takes time.
     """
-    if view is None or view.finder is None or record is None or prediction.label not in (DAMAGED, REINSPECT):
-        return prediction
+    if view is None or view.finder is None:
+        return None
     found = view.finder.find(pixels)
     scores = part_scores(grid_map, found.label_grid(*grid_map.shape), count=len(found.parts), top_share=top_share)
-    calibration = record.calibration.for_part_type(part_type)
-    parts = [
+    return tuple(
         PartVerdict(*part.box, part.area_px, part.cut_off, score, calibration.label(score))
         for part, score in zip(found.parts, scores, strict=True)
-    ]
-    return replace(prediction, parts=tuple(parts))
+    )

@@ -65,22 +65,13 @@ def mean_loss(scores: Float64Array, damaged: BoolArray, *, seed: int) -> float:
 def photograph_losses(scores: Float64Array, damaged: BoolArray, *, seed: int) -> Float64Array:
     """Loss of each photograph, mean over repeats, (n,).
 
-    A regression would also profit from scores that rank the wrong way round. A detector never does: where the AUROC of
-    a repeat is not above one half, its photographs get the loss of knowing nothing, or their own if that is higher.
-
     Parameters
     ----------
     scores : ndarray of float64, (repeats, n)
     damaged : ndarray of bool, (n,)
     seed : int
     """
-    losses = label_losses(scores, damaged, seed=seed)
-    ignorant = np.log(2) * 0.5 / np.where(damaged, damaged.mean(), 1 - damaged.mean())
-    for row, values in zip(scores, losses, strict=True):
-        area = image_auroc(row, damaged)
-        if isinstance(area, float) and area <= 0.5 and values.mean() < np.log(2):
-            values[:] = ignorant
-    averaged: Float64Array = losses.mean(axis=0)
+    averaged: Float64Array = label_losses(scores, damaged, seed=seed).mean(axis=0)
     return averaged
 
 

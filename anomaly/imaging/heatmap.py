@@ -35,7 +35,7 @@ from anomaly.imaging._comparison import (
 )
 from anomaly.imaging._lettering import font, write
 from anomaly.imaging.decode import check_image
-from anomaly.types import UNDAMAGED, BoolArray, PartVerdict, Prediction, Region, UInt8Array, Verdict
+from anomaly.types import BoolArray, PartVerdict, Prediction, Region, UInt8Array, Verdict
 
 __all__ = ["BankPicture", "render_heatmap"]
 
@@ -186,8 +186,7 @@ def _sentence(scene: _Scene) -> str:
     elif found.p_value is not None:
         parts.append(f"p-value {found.p_value:.2g}")
     if found.parts is not None:
-        flagged = sum(part.label != UNDAMAGED for part in found.parts)
-        parts.append(f"{flagged} of {len(found.parts)} parts {found.label}")
+        parts.append(found.parts_in_words)
     parts.append(f"{scene.image.shape[1]} x {scene.image.shape[0]} px")
     return "   ·   ".join(parts)
 

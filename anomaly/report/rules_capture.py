@@ -26,15 +26,15 @@ UNSURE = 0.2
 
 def focus_varies(facts: Facts) -> Advice | None:
     """Apply when sharpness differs between sessions."""
-    sessions = by_session(facts.capture, "sharpness")
-    if len(sessions) < 2 or spread(list(sessions.values())) < FOCUS_VARIES:
+    found = _variation(facts, "sharpness", FOCUS_VARIES)
+    if found is None:
         return None
-    low, high = min(sessions, key=sessions.__getitem__), max(sessions, key=sessions.__getitem__)
+    (low, least), (high, most), share = found
     return Advice(
         "focus-varies",
         2,
-        f"Focus: sharpness varies by {whole(spread(list(sessions.values())))} between sessions (lowest in "
-        f"{low}, highest in {high}; medians {sessions[low]:.2g} and {sessions[high]:.2g}).",
+        f"Focus: sharpness varies by {whole(share)} between sessions (lowest in "
+        f"{low}, highest in {high}; medians {least:.2g} and {most:.2g}).",
         "Fix lens and distance: focus by hand, lock the ring with its screw, close the aperture by two steps for more "
         "depth of field, and mount camera and tray on one frame.",
     )
@@ -42,18 +42,28 @@ def focus_varies(facts: Facts) -> Advice | None:
 
 def light_varies(facts: Facts) -> Advice | None:
     """Apply when brightness differs between sessions."""
-    sessions = by_session(facts.capture, "brightness")
-    if len(sessions) < 2 or spread(list(sessions.values())) < LIGHT_VARIES:
+    found = _variation(facts, "brightness", LIGHT_VARIES)
+    if found is None:
         return None
-    low, high = min(sessions, key=sessions.__getitem__), max(sessions, key=sessions.__getitem__)
+    (low, least), (high, most), share = found
     return Advice(
         "light-varies",
         2,
-        f"Lighting: mean brightness varies by {whole(spread(list(sessions.values())))} between sessions ({low}: "
-        f"{sessions[low]:.2f}, {high}: {sessions[high]:.2f}).",
+        f"Lighting: mean brightness varies by {whole(share)} between sessions ({low}: {least:.2f}, {high}: "
+        f"{most:.2f}).",
         "Use lamps that do not change, keep daylight out with a hood, set exposure, gain and white balance by "
         "hand, and check them with a grey card at the start of each shift.",
     )
+
+
+def _variation(facts: Facts, measure: str, limit: float) -> tuple[tuple[str, float], tuple[str, float], float] | None:
+    """Return the sessions with the least and the largest median, and how far apart they are; None below the limit."""
+    sessions = by_session(facts.capture, measure)
+    share = spread(list(sessions.values()))
+    if len(sessions) < 2 or share < limit:
+        return None
+    low, high = min(sessions, key=sessions.__getitem__), max(sessions, key=sessions.__getitem__)
+    return (low, sessions[low]), (high, sessions[high]), share
 
 
 def over_exposed(facts: Facts) -> Advice | None:

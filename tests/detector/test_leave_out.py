@@ -6,27 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomaly import Config, Detector, PatchCore
-from anomaly.config import BankConfig, GeometryConfig
+from anomaly import Detector, PatchCore
+from anomaly.config import BankConfig
 from anomaly.dataset import LabelledImage
 from anomaly.detector.bank_change import without_images
 from anomaly.detector.leave_out import _look, _score, choose_to_leave_out
 from anomaly.detector.suspects import own_scores
+from tests.detector.conftest import PLANTED, SMALL
 from tests.parts import write_part
-
-SMALL = Config(geometry=GeometryConfig(96), bank=BankConfig(max_rows=300))
-PLANTED = (4, 11)
-
-
-@pytest.fixture(scope="module")
-def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("mixed")
-    return [write_part(folder / f"{i:02d}.png", i, damaged=i in PLANTED) for i in range(20)]
-
-
-@pytest.fixture(scope="module")
-def detector(paths: list[Path]) -> Detector:
-    return PatchCore(SMALL, device="cpu").fit(paths, names=[path.name for path in paths])
 
 
 @pytest.fixture(scope="module")
@@ -40,39 +27,39 @@ def validation(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledImage]:
 
 
 def test_the_mislabelled_ones_are_left_out_and_no_good_one(
-    detector: Detector, paths: list[Path], validation: list[LabelledImage]
+    mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
 ) -> None:
-    found = choose_to_leave_out(detector, own_scores(detector, paths), validation)
+    found = choose_to_leave_out(mixed_detector, own_scores(mixed_detector, mixed_paths), validation)
     assert found
     assert set(found) <= set(PLANTED)
-    without = without_images(detector, found)
+    without = without_images(mixed_detector, found)
     gap = [
         min(d.score(i.path) for i in validation if i.label == "damaged")
         - max(d.score(i.path) for i in validation if i.label == "undamaged")
-        for d in (detector, without)
+        for d in (mixed_detector, without)
     ]
     assert gap[1] > gap[0]
 
 
-def test_good_images_alone_stay(validation: list[LabelledImage], paths: list[Path]) -> None:
-    good = [path for i, path in enumerate(paths) if i not in PLANTED]
+def test_good_images_alone_stay(validation: list[LabelledImage], mixed_paths: list[Path]) -> None:
+    good = [path for i, path in enumerate(mixed_paths) if i not in PLANTED]
     detector = PatchCore(SMALL, device="cpu").fit(good)
     assert len(choose_to_leave_out(detector, own_scores(detector, good), validation)) <= 1
 
 
 def test_few_validation_images_decide_nothing(
-    detector: Detector, paths: list[Path], validation: list[LabelledImage]
+    mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
 ) -> None:
-    assert choose_to_leave_out(detector, own_scores(detector, paths), validation[:9]) == ()
+    assert choose_to_leave_out(mixed_detector, own_scores(mixed_detector, mixed_paths), validation[:9]) == ()
 
 
 @pytest.mark.parametrize("neighbours", [1, 3])
 def test_scores_without_an_image_are_those_of_the_bank_without_it(
-    detector: Detector, validation: list[LabelledImage], neighbours: int, monkeypatch: pytest.MonkeyPatch
+    mixed_detector: Detector, validation: list[LabelledImage], neighbours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anomaly.detector.leave_out._NEIGHBOURS", 300)
-    config = dataclasses.replace(detector.config, bank=BankConfig(max_rows=300, neighbours=neighbours))
-    detector = dataclasses.replace(detector, config=config)
+    config = dataclasses.replace(mixed_detector.config, bank=BankConfig(max_rows=300, neighbours=neighbours))
+    detector = dataclasses.replace(mixed_detector, config=config)
     for image in validation[:3]:
         seen = _look(detector, image)
         for out in ((), (4,), (2, 4, 11)):

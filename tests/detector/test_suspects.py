@@ -7,49 +7,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomaly import Config, Detector, PatchCore
-from anomaly.config import BankConfig, GeometryConfig
+from anomaly import Detector
 from anomaly.detector.bank_change import without_images
 from anomaly.detector.suspects import name_suspects, own_scores, suspicion_limit
 from anomaly.errors import TooFewImagesError
-from tests.parts import draw_part, write_part
-
-SMALL = Config(geometry=GeometryConfig(96), bank=BankConfig(max_rows=300))
-PLANTED = (4, 11)
+from tests.detector.conftest import PLANTED
+from tests.parts import draw_part
 
 
-@pytest.fixture(scope="module")
-def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("mixed")
-    return [write_part(folder / f"{i:02d}.png", i, damaged=i in PLANTED) for i in range(20)]
-
-
-@pytest.fixture(scope="module")
-def detector(paths: list[Path]) -> Detector:
-    return PatchCore(SMALL, device="cpu").fit(paths, names=[path.name for path in paths])
-
-
-def test_mislabelled_images_are_named_the_strangest_first(detector: Detector, paths: list[Path]) -> None:
-    found = name_suspects(detector, own_scores(detector, paths))
+def test_mislabelled_images_are_named_the_strangest_first(mixed_detector: Detector, mixed_paths: list[Path]) -> None:
+    found = name_suspects(mixed_detector, own_scores(mixed_detector, mixed_paths))
     assert {suspect.number for suspect in found[:2]} == set(PLANTED)
     assert len(found) <= 4
     assert [suspect.score for suspect in found] == sorted((suspect.score for suspect in found), reverse=True)
     for suspect in found:
-        assert suspect.name == paths[suspect.number].name
+        assert suspect.name == mixed_paths[suspect.number].name
         assert suspect.score > suspect.limit
-        prediction = detector.predict(paths[suspect.number], exclude_group=suspect.number)
+        prediction = mixed_detector.predict(mixed_paths[suspect.number], exclude_group=suspect.number)
         assert prediction.score == suspect.score
-        assert detector.score(paths[suspect.number]) < suspect.score, "its own rows are in the bank"
+        assert mixed_detector.score(mixed_paths[suspect.number]) < suspect.score, "its own rows are in the bank"
         assert all(nearest.image != suspect.name for nearest in prediction.nearest)
 
 
-def test_the_scores_of_the_capture_check_are_the_same_as_new_ones(detector: Detector, paths: list[Path]) -> None:
-    anew = own_scores(dataclasses.replace(detector, capture=None), paths)
-    assert np.array_equal(anew, own_scores(detector, paths))
+def test_the_scores_of_the_capture_check_are_the_same_as_new_ones(
+    mixed_detector: Detector, mixed_paths: list[Path]
+) -> None:
+    anew = own_scores(dataclasses.replace(mixed_detector, capture=None), mixed_paths)
+    assert np.array_equal(anew, own_scores(mixed_detector, mixed_paths))
 
 
-def test_what_was_left_out_is_named_however_ordinary(detector: Detector, paths: list[Path]) -> None:
-    found = name_suspects(detector, own_scores(detector, paths), left_out=(4, 7))
+def test_what_was_left_out_is_named_however_ordinary(mixed_detector: Detector, mixed_paths: list[Path]) -> None:
+    found = name_suspects(mixed_detector, own_scores(mixed_detector, mixed_paths), left_out=(4, 7))
     assert {suspect.number for suspect in found if suspect.left_out} == {4, 7}
     assert found[-1].number == 7
 
@@ -64,20 +52,24 @@ def test_the_limit_is_not_moved_by_the_outliers_it_is_to_find() -> None:
     assert suspicion_limit([1.0] * 9 + [5.0]) == math.inf
 
 
-def test_taken_out_of_the_bank_damage_like_it_is_strange_again(detector: Detector, paths: list[Path]) -> None:
-    without = without_images(detector, PLANTED)
-    assert [image.name for image in without.bank_images] == [p.name for i, p in enumerate(paths) if i not in PLANTED]
+def test_taken_out_of_the_bank_damage_like_it_is_strange_again(
+    mixed_detector: Detector, mixed_paths: list[Path]
+) -> None:
+    without = without_images(mixed_detector, PLANTED)
+    assert [image.name for image in without.bank_images] == [
+        p.name for i, p in enumerate(mixed_paths) if i not in PLANTED
+    ]
     assert list(without.thumbnails) == [image.name for image in without.bank_images]
-    for image in (paths[4], paths[11], paths[0]):
-        assert without.score(image) >= detector.score(image)
-    assert without.score(paths[4]) > 1.2 * detector.score(paths[4])
-    for old, new in zip(detector.banks, without.banks, strict=True):
+    for image in (mixed_paths[4], mixed_paths[11], mixed_paths[0]):
+        assert without.score(image) >= mixed_detector.score(image)
+    assert without.score(mixed_paths[4]) > 1.2 * mixed_detector.score(mixed_paths[4])
+    for old, new in zip(mixed_detector.banks, without.banks, strict=True):
         assert len(new) == int((~np.isin(old.groups, PLANTED)).sum())
         assert set(new.groups) <= set(range(18))
     place = without.predict(draw_part(5)).nearest[0]
     assert place.image in {image.name for image in without.bank_images}
 
 
-def test_a_bank_of_one_image_is_refused(detector: Detector) -> None:
+def test_a_bank_of_one_image_is_refused(mixed_detector: Detector) -> None:
     with pytest.raises(TooFewImagesError, match="at least 2 undamaged images to stay"):
-        without_images(detector, range(19))
+        without_images(mixed_detector, range(19))
