@@ -112,6 +112,8 @@ class SelectionConfig:
 
     automatic: bool = True
     """Try others at all."""
+    backbones: tuple[str, ...] = ("efficientnet_lite0", "efficientnet_lite2")
+    """For ``embedding.backbone``, unless taps or a file of weights were given, which belong to one backbone."""
     sizes: tuple[int, ...] = (448, 640, 896)
     """For ``geometry.size``; sizes that would enlarge the images by more than half are left out."""
     smoothing: tuple[float, ...] = (0.5, 1.0, 2.0)

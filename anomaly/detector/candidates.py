@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -12,6 +12,8 @@ from anomaly.config import Config
 from anomaly.embedding.registry import backbone
 
 Value = TypeVar("Value")
+Network = tuple[str, int]
+"""A backbone and ``geometry.size``: candidates that share them share the passes of the network."""
 
 MOST_ENLARGED = 1.5
 """Sizes that would enlarge an image by more (in each direction) add nothing that the picture holds."""
@@ -23,6 +25,8 @@ class Candidate:
 
     Attributes
     ----------
+    backbone : str
+        ``embedding.backbone``.
     size : int
         ``geometry.size``.
     taps : tuple of str
@@ -33,6 +37,7 @@ class Candidate:
         ``scoring.smoothing`` and ``scoring.top_share``.
     """
 
+    backbone: str
     size: int
     taps: tuple[str, ...]
     whitening: bool
@@ -44,6 +49,7 @@ class Candidate:
         """Return what a configuration says already."""
         entry = backbone(config.embedding.backbone)
         return cls(
+            entry.name,
             config.geometry.size,
             tuple(tap.name for tap in entry.select_taps(config.embedding.taps)),
             config.embedding.whitening,
@@ -51,19 +57,24 @@ class Candidate:
             config.scoring.top_share,
         )
 
+    @property
+    def network(self) -> Network:
+        """Backbone and size."""
+        return self.backbone, self.size
+
     def apply(self, config: Config) -> Config:
         """Return the configuration with these settings."""
         return replace(
             config,
             geometry=replace(config.geometry, size=self.size),
-            embedding=replace(config.embedding, taps=self.taps, whitening=self.whitening),
+            embedding=replace(config.embedding, backbone=self.backbone, taps=self.taps, whitening=self.whitening),
             scoring=replace(config.scoring, smoothing=self.smoothing, top_share=self.top_share),
         )
 
     def describe(self) -> str:
         """Say it in words."""
         return (
-            f"{self.size}² network pixels, taps {' '.join(self.taps)}, "
+            f"{self.backbone}, {self.size}² network pixels, taps {' '.join(self.taps)}, "
             f"{'whitened' if self.whitening else 'not whitened'}, smoothing {self.smoothing:g}, "
             f"top share {self.top_share:g}"
         )
@@ -83,15 +94,23 @@ def list_candidates(config: Config, *, fixed: Collection[str], image_area: float
     own = Candidate.of(config)
     choice = config.selection
     sizes = [size for size in choice.sizes if size <= MOST_ENLARGED * math.sqrt(image_area)]
+    # Taps and a file of weights belong to one backbone: who gives them has chosen it.
+    chosen = {"embedding.backbone", "embedding.taps"} & set(fixed) or config.embedding.weights
 
     def axis(name: str, tried: Sequence[Value], mine: Value) -> tuple[Value, ...]:
         return (mine,) if name in fixed else (mine, *(value for value in tried if value != mine))
 
-    axes = itertools.product(
-        axis("geometry.size", sizes, own.size),
-        axis("embedding.taps", backbone(config.embedding.backbone).tap_sets, own.taps),
-        axis("embedding.whitening", (False, True), own.whitening),
-        axis("scoring.smoothing", choice.smoothing, own.smoothing),
-        axis("scoring.top_share", choice.top_share, own.top_share),
-    )
-    return tuple(Candidate(*values) for values in axes)
+    def combine(name: str) -> Iterator[Candidate]:
+        entry = backbone(name)
+        taps = own.taps if name == own.backbone else tuple(tap.name for tap in entry.select_taps())
+        axes = itertools.product(
+            axis("geometry.size", sizes, own.size),
+            axis("embedding.taps", entry.tap_sets, taps),
+            axis("embedding.whitening", (False, True), own.whitening),
+            axis("scoring.smoothing", choice.smoothing, own.smoothing),
+            axis("scoring.top_share", choice.top_share, own.top_share),
+        )
+        return (Candidate(name, *values) for values in axes)
+
+    names = (own.backbone,) if chosen else axis("embedding.backbone", choice.backbones, own.backbone)
+    return tuple(candidate for name in names for candidate in combine(name))

@@ -121,41 +121,75 @@ def select_settings(
         return Selection(config, ("settings as given: every one of them was fixed.",))
     judged = [*undamaged, *damaged]
     truth = np.array([image.label == DAMAGED for image in judged])
-    scores = _score(config, candidates, bank, judged, truth, device, progress)
-    return _choose(config, candidates, scores, truth)
+    score = _Scorer(config, bank, judged, truth, device, progress)
+    compared, scores = _compare(config, candidates, truth, score)
+    return _choose(config, compared, scores, truth)
 
 
-def _score(
-    config: Config,
-    candidates: Sequence[Candidate],
-    bank: Sequence[LabelledImage],
-    judged: Sequence[LabelledImage],
-    truth: BoolArray,
-    device: Device,
-    progress: Progress,
-) -> Float64Array:
-    """Scores of all judged images under all candidates, (candidates, images)."""
-    total = len({c.size for c in candidates}) * (min(len(bank), BANK_IMAGES) + len(judged))
-    done = 0
+def _compare(
+    config: Config, candidates: Sequence[Candidate], truth: BoolArray, score: _Scorer
+) -> tuple[list[Candidate], Float64Array]:
+    """Score the backbones at the given size, and the one that does best at the other sizes.
 
-    def step() -> None:
-        nonlocal done
-        done += 1
-        progress("trying settings", done, total)
+    Returns
+    -------
+    list of Candidate
+        All that were scored, ``candidates[0]`` first.
+    ndarray of float64, (candidates, images)
+    """
+    own = candidates[0]
+    first = [candidate for candidate in candidates if candidate.size == own.size]
+    others = {candidate.network for candidate in candidates if candidate.backbone == own.backbone} - {own.network}
+    score.expect(len({candidate.network for candidate in first}) + len(others))
+    scores = score(first)
+    losses = label_losses(scores, truth, seed=config.seed).mean(axis=1)
+    best = first[int(losses.argmin())].backbone
+    rest = [candidate for candidate in candidates if candidate.size != own.size and candidate.backbone == best]
+    return [*first, *rest], np.concatenate([scores, score(rest)])
 
-    scores = np.empty((len(candidates), len(judged)))
-    for size, trial in run_trials(
-        config,
-        candidates,
-        bank=[image.path for image in bank],
-        judged=[image.path for image in judged],
-        undamaged=~truth,
-        device=device,
-        step=step,
-    ):
-        of_size = [number for number, candidate in enumerate(candidates) if candidate.size == size]
-        scores[of_size] = trial.scores([candidates[number] for number in of_size], scale_share=config.scoring.top_share)
-    return scores
+
+class _Scorer:
+    """Scores of the judged images under any candidates, with the progress of all of them together."""
+
+    def __init__(
+        self,
+        config: Config,
+        bank: Sequence[LabelledImage],
+        judged: Sequence[LabelledImage],
+        truth: BoolArray,
+        device: Device,
+        progress: Progress,
+    ) -> None:
+        self._config, self._device, self._progress = config, device, progress
+        self._bank, self._judged = [image.path for image in bank], [image.path for image in judged]
+        self._undamaged = ~truth
+        self._done = self._total = 0
+
+    def expect(self, networks: int) -> None:
+        """Take note of how many networks will run over all images."""
+        self._total = networks * (min(len(self._bank), BANK_IMAGES) + len(self._judged))
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Float64Array:
+        """Scores, (candidates, images)."""
+        scores = np.empty((len(candidates), len(self._judged)))
+        for network, trial in run_trials(
+            self._config,
+            candidates,
+            bank=self._bank,
+            judged=self._judged,
+            undamaged=self._undamaged,
+            device=self._device,
+            step=self._step,
+        ):
+            own = [number for number, candidate in enumerate(candidates) if candidate.network == network]
+            scores[own] = trial.scores(
+                [candidates[number] for number in own], scale_share=self._config.scoring.top_share
+            )
+        return scores
+
+    def _step(self) -> None:
+        self._done += 1
+        self._progress("trying settings", self._done, self._total)
 
 
 def _choose(config: Config, candidates: Sequence[Candidate], scores: Float64Array, truth: BoolArray) -> Selection:

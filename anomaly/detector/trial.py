@@ -1,4 +1,4 @@
-"""Scores of validation images under many settings, from one pass of the network for each size.
+"""Scores of validation images under many settings, from one pass of each network at each size.
 
 A trial is a small PatchCore: fewer bank images, fewer rows, and the scale of a tap is taken from the undamaged
 validation images. Settings are compared with each other here, never judged.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly.config import Config
-from anomaly.detector.candidates import Candidate
+from anomaly.detector.candidates import Candidate, Network
 from anomaly.detector.features import Extractor
 from anomaly.detector.network_builder import NetworkBuilder
 from anomaly.detector.sampling import evenly
@@ -38,7 +38,7 @@ Key = tuple[bool, str]
 
 @dataclass(frozen=True, eq=False)
 class SizeTrial:
-    """Patch distances of every validation image at one size.
+    """Patch distances of every validation image with one backbone at one size.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class SizeTrial:
     undamaged: BoolArray
 
     def scores(self, candidates: Sequence[Candidate], *, scale_share: float) -> Float64Array:
-        """Image scores of every image under candidates of this size, (candidates, n).
+        """Image scores of every image under candidates of this backbone and size, (candidates, n).
 
         The scale of each tap comes from image scores with ``scale_share`` as top share, the same for all.
         """
@@ -84,8 +84,8 @@ def run_trials(
     undamaged: BoolArray,
     device: Device,
     step: Callable[[], None],
-) -> Iterator[tuple[int, SizeTrial]]:
-    """Yield each size of the candidates with its trial.
+) -> Iterator[tuple[Network, SizeTrial]]:
+    """Yield each backbone and size of the candidates with its trial.
 
     Parameters
     ----------
@@ -101,20 +101,22 @@ def run_trials(
     step : callable
         Called once for every image that was embedded.
     """
-    keys = sorted({(c.whitening, tap) for c in candidates for tap in c.taps})
-    wanted = {tap for _, tap in keys}
     learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
-    for size in sorted({candidate.size for candidate in candidates}):
+    for network in sorted({candidate.network for candidate in candidates}):
+        keys = sorted({(c.whitening, tap) for c in candidates if c.network == network for tap in c.taps})
+        name, size = network
         own = replace(
             config,
             geometry=replace(config.geometry, size=size),
-            embedding=replace(config.embedding, taps=tuple(sorted(wanted)), whitening=False),
+            embedding=replace(
+                config.embedding, backbone=name, taps=tuple(sorted({tap for _, tap in keys})), whitening=False
+            ),
         )
         builder = NetworkBuilder(own, device)
         extractor, _ = builder.build()
         taps = builder.config.embedding.taps
         banks = _fit(extractor, taps, keys, learnt, own, step)
-        yield size, SizeTrial(_judge(extractor, taps, banks, judged, own, step), undamaged)
+        yield network, SizeTrial(_judge(extractor, taps, banks, judged, own, step), undamaged)
 
 
 @dataclass(frozen=True, eq=False)

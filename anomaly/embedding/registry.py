@@ -119,9 +119,10 @@ _LITE_STRIDES = (2, 4, 8, 16, 16, 32, 32)
 
 
 def _lite(
-    number: int, *, widths: Sequence[int], repeats: Sequence[int], default: tuple[int, int, int], sha256: str
+    number: int, *, widths: Sequence[int], repeats: Sequence[int], ends: tuple[int, int, int, int], sha256: str
 ) -> Backbone:
-    shallow, middle, deep = (f"block{i}" for i in default)
+    # The last blocks of the stages with strides 8, 16, 16 and 32.
+    shallow, early, middle, deep = (f"block{i}" for i in ends)
     stages = zip(_LITE_STRIDES, widths, repeats, strict=True)
     blocks = [(stride, width) for stride, width, repeat in stages for _ in range(repeat)]
     return Backbone(
@@ -130,7 +131,16 @@ def _lite(
         architecture=f"tf_efficientnet_lite{number}",
         taps=tuple(Tap(f"block{i}", stride, width) for i, (stride, width) in enumerate(blocks)),
         default_taps=(shallow, middle, deep),
-        tap_sets=((shallow,), (shallow, middle), (shallow, deep), (shallow, middle, deep), (middle, deep)),
+        tap_sets=(
+            (shallow,),
+            (middle,),
+            (shallow, middle),
+            (shallow, deep),
+            (early, middle),
+            (middle, deep),
+            (shallow, early, middle),
+            (shallow, middle, deep),
+        ),
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
         multiple=32,
@@ -165,15 +175,15 @@ _BACKBONES: dict[str, Backbone] = {
     entry.name: entry
     for entry in (
         _lite(
-            0, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 2, 2, 3, 3, 4, 1), default=(4, 10, 14),
+            0, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 2, 2, 3, 3, 4, 1), ends=(4, 7, 10, 14),
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
         _lite(
-            1, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 3, 3, 4, 4, 5, 1), default=(6, 14, 19),
+            1, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 3, 3, 4, 4, 5, 1), ends=(6, 10, 14, 19),
             sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         ),
         _lite(
-            2, widths=(16, 24, 48, 88, 120, 208, 352), repeats=(1, 3, 3, 4, 4, 5, 1), default=(6, 14, 19),
+            2, widths=(16, 24, 48, 88, 120, 208, 352), repeats=(1, 3, 3, 4, 4, 5, 1), ends=(6, 10, 14, 19),
             sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         ),
         _resnet("resnet18", 1, _TORCHVISION + "resnet18-f37072fd.pth", "f37072fd"),

@@ -21,7 +21,7 @@ from tests.parts import draw_part, write_dataset
 SMALL = Config(
     geometry=GeometryConfig(64),
     bank=BankConfig(max_rows=300),
-    selection=SelectionConfig(sizes=(64, 160), smoothing=(0.5,), top_share=(0.003,)),
+    selection=SelectionConfig(backbones=("efficientnet_lite0",), sizes=(64, 160), smoothing=(0.5,), top_share=(0.003,)),
 )
 
 
@@ -58,10 +58,24 @@ def test_fine_damage_calls_for_a_larger_network_image(images) -> None:
         SMALL, bank=bank, validation=validation, device="cpu", progress=lambda *told: said.append(told)
     )
     assert found.config.geometry.size == 160
-    assert any(reason.startswith("chosen: 160²") for reason in found.reasons)
+    assert any(reason.startswith("chosen: efficientnet_lite0, 160²") for reason in found.reasons)
     assert found.trials[0].loss <= min(trial.loss for trial in found.trials)
-    assert len(found.trials) == 2 * 5 * 2 * 1 * 2  # sizes, tap sets, whitening, smoothing, top share and the given one
+    assert len(found.trials) == 2 * 8 * 2 * 1 * 2  # sizes, tap sets, whitening, smoothing, top share and the given one
     assert said[-1] == ("trying settings", 2 * 24, 2 * 24)
+
+
+def test_the_better_backbone_at_the_given_size_goes_on_to_the_others(images) -> None:
+    bank, validation = images
+    both = replace(SMALL, selection=replace(SMALL.selection, backbones=("efficientnet_lite0", "efficientnet_lite2")))
+    said: list[tuple[str, int, int]] = []
+    found = select_settings(
+        both, bank=bank, validation=validation, device="cpu", progress=lambda *told: said.append(told)
+    )
+    tried = {(trial.candidate.backbone, trial.candidate.size) for trial in found.trials}
+    given_size = [trial for trial in found.trials if trial.candidate.size == 64]
+    better = min(given_size, key=lambda trial: trial.loss).candidate.backbone
+    assert tried == {("efficientnet_lite0", 64), ("efficientnet_lite2", 64), (better, 160)}
+    assert said[-1] == ("trying settings", 3 * 24, 3 * 24)
 
 
 def test_the_same_images_give_the_same_choice(images) -> None:
@@ -111,7 +125,7 @@ def test_training_opens_no_image_of_the_test_split(tmp_path: Path, monkeypatch: 
             return real(path, limits=limits)
 
         monkeypatch.setattr(module, "load_image", spy)
-    config = replace(SMALL, selection=SelectionConfig(sizes=(64,), smoothing=(0.5,), top_share=(0.01,)))
+    config = replace(SMALL, selection=replace(SMALL.selection, sizes=(64,), top_share=(0.01,)))
     training = train(read_dataset(folder), config, data="parts", device="cpu")
     assert training.selection.trials
     assert training.test
