@@ -91,7 +91,7 @@ def search(job: Mapping[str, Any]) -> list[dict[str, Any]]:
             "this": lambda b=bank: b.search(queries),  # type: ignore[misc]
             "first": lambda: first.search(queries),
         }
-        exact = MemoryBank(bank.vectors, 0, bank.tags, index="faiss-flat").search(queries).distance
+        exact = MemoryBank(bank.vectors, 0, bank.tags, index="pruned").search(queries).distance
         further = bank.search(queries).distance / exact
         found.append(
             {"rows": rows, "kind": bank.index, "building_seconds": round(building, 2),
