@@ -26,6 +26,8 @@ from memory_bank.types import Float32Array, Float64Array, Int64Array
 
 LEAST_ROWS = 1500
 """Rows below which searching everything is as fast."""
+MOST_ROWS = 250_000
+"""Rows above which making cells takes too much memory: a number for each row and cell, twice."""
 DTYPES = {"centre": "<f4", "cell": "<i4", "near": "|u1", "gap": "<f4"}
 PROBING_DTYPES = {"centre": "<f4", "cell": "<i4", "probed": "<i4"}
 """Of the cells of ``faiss-cells``; ``probed`` is how many of them are searched for a query."""

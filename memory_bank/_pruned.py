@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from memory_bank._cells import LEAST_ROWS, Cells, CellSearch, make_cells
+from memory_bank._cells import LEAST_ROWS, MOST_ROWS, Cells, CellSearch, make_cells
 from memory_bank._exact import ExactIndex, squared_distances
 from memory_bank._screen import Frame, allowance, frame_of, left_factor, right_factor, squared_norms
 from memory_bank._threads import each, one_blas_thread, threads
@@ -92,7 +92,7 @@ class PrunedIndex:
             self._use(cells)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the cells as they are saved, made now if need be; none in a bank too small for them."""
+        """Return the cells as they are saved, made now if need be; none in a bank too small or too large for them."""
         self._divide()
         return {} if self._cells is None else self._cells.arrays()
 
@@ -139,7 +139,7 @@ class PrunedIndex:
 
     def _divide(self) -> None:
         with self._lock:
-            if self._cells is None and len(self._vectors) >= LEAST_ROWS:
+            if self._cells is None and LEAST_ROWS <= len(self._vectors) <= MOST_ROWS:
                 with one_blas_thread():
                     self._use(make_cells(self._frame.place(self._vectors)))
 
@@ -239,9 +239,7 @@ class _Search:
             best = np.broadcast_to(np.arange(self.k), product.shape)
             q.next[start:stop] = np.inf
         else:
-            best = np.argpartition(product, self.k, axis=1)[:, : self.k + 1]
-            q.next[start:stop] = product[each_query, best[:, -1]]
-            best = best[:, :-1]
+            best, q.next[start:stop] = _least(product, self.k)
         q.row[start:stop] = best if rows is None else rows[best]
 
     def _search_rest(self, q: _Queries, own: Int64Array, products: Float32Array | None, most: int) -> None:
@@ -265,12 +263,13 @@ class _Search:
 
     def _look_through(self, q: _Queries, limit: Float32Array, asking: Int64Array, start: int, stop: int) -> None:
         """Note the rows of one cell that no product proves to be further than the limit."""
-        product = q.left.take(asking, axis=0) @ self.right[start:stop].T
+        # Row by row of the bank: NumPy finds the least of each column many times faster than that of each line.
+        product = self.right[start:stop] @ q.left.take(asking, axis=0).T
         mine = limit[asking]
-        hit = np.flatnonzero(product.min(axis=1) < mine)
+        hit = np.flatnonzero(product.min(axis=0) < mine)
         if not hit.size:
             return
-        at, row = np.nonzero(product[hit] < mine[hit, None])
+        row, at = np.nonzero(product[:, hit] < mine[hit])
         query, row = asking[hit[at]], self.order[row + start]
         if self.left_out is not None:
             query, row = query[~self.left_out[row]], row[~self.left_out[row]]
@@ -301,6 +300,16 @@ class _Search:
         query, row, squared = _first_of_each(query, row, squared, self.k)
         q.row[touched] = row.reshape(-1, self.k)
         q.squared[touched] = squared.reshape(-1, self.k)
+
+
+def _least(product: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:
+    """Return where the k least of each line are, (n, k), in no order, and the value of the next one, (n,)."""
+    following = np.partition(product, k, axis=1)[:, k]
+    at = np.flatnonzero(product < following[:, None])
+    if at.size == k * len(product):
+        return (at % product.shape[1]).reshape(-1, k), following
+    # Ties with the next one. This way alone would take longer.
+    return np.argpartition(product, k, axis=1)[:, :k], following
 
 
 def _first_of_each(
