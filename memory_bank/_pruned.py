@@ -44,7 +44,7 @@ _WORTH_A_CELL = 3_000_000
 # What comparing two vectors costs besides their product, in multiplications.
 _BESIDES = 12
 # Multiplications below which a second thread costs more than it saves.
-_WORTH_A_THREAD = 1 << 24
+_WORTH_A_THREAD = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
