@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
@@ -63,3 +66,7 @@ class ExactIndex:
             index[i] = order
             distance[i] = np.sqrt(squared[order])
         return Neighbors(distance=distance, index=index)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return nothing: there is nothing to save."""
+        return {}

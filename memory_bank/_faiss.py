@@ -1,22 +1,22 @@
-"""The only importer of FAISS, and what it takes to get exact answers from it.
+"""The only importer of FAISS: search in the nearest cells of a bank too large to search in full.
 
-FAISS returns squared distances computed as |q|² + |x|² - 2 q·x in float32, in blocks whose rounding
-depends on the other queries of the call; near duplicates come out as rounding error. Here it only
-proposes candidates: a few more than asked for, which are then measured by difference. In the flat index the last
-proposal tells how near a row that was *not* proposed can be at most; where that does not settle the
-answer (many equal rows in the bank), the query is searched again with provable bounds.
+FAISS only proposes candidates, a few more than asked for, which are then measured by difference in float64.
 """
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from memory_bank._exact import ExactIndex, numbered, squared_distances
-from memory_bank._screen import FLOOR, allowance, frame_of, left_factor, right_factor, squared_norms
+from memory_bank._exact import squared_distances
+from memory_bank._pruned import PrunedIndex
+from memory_bank._screen import frame_of, squared_norms
+from memory_bank._threads import threads
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
 with warnings.catch_warnings():
@@ -45,97 +45,6 @@ _SAMPLE = 300
 _LEAST_PROBED = 8
 
 
-def use_threads(count: int) -> None:
-    """Let searches of this thread use so many threads: OpenMP keeps the number for each thread by itself."""
-    faiss.omp_set_num_threads(count)
-
-
-class FaissFlatIndex:
-    """Exhaustive search by ``faiss.IndexFlatL2``, measured again by difference.
-
-    Parameters
-    ----------
-    vectors : ndarray of float32, (m, d)
-        Finite, C-contiguous, m > 0; kept, not copied.
-    """
-
-    kind = "faiss-flat"
-
-    def __init__(self, vectors: Float32Array) -> None:
-        self._vectors = vectors
-        self._frame = frame_of(vectors)
-        self._placed = self._frame.place(vectors)
-        self._faiss = faiss.IndexFlatL2(vectors.shape[1])
-        self._faiss.add(self._placed)
-
-    def search(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Neighbors:
-        """Find the k nearest rows of each query; see :class:`memory_bank.index.VectorIndex`."""
-        if kept is not None:
-            # Copying the rows takes a fraction of the search; a FAISS selector would lose its matrix product.
-            return numbered(FaissFlatIndex(self._vectors[kept]).search(queries, k=k), kept)
-        n, m = queries.shape[0], self._vectors.shape[0]
-        squared, index = np.empty((n, k)), np.empty((n, k), np.int64)
-        placed = self._frame.place(queries)
-        norms = squared_norms(placed)
-        # A query so far off that float32 overflows would come back as rows -1.
-        far = ~(norms < _TOO_FAR)
-        placed[far] = 0
-        proposed2, proposed = self._faiss.search(placed, min(k + _EXTRA, m))
-        _measure(self._vectors, queries, proposed, squared, index)
-        if proposed.shape[1] < m:
-            unsettled = np.flatnonzero(~self._settled(norms, squared[:, -1], proposed2[:, -1]) & ~far)
-            self._search_bounded(queries[unsettled], placed[unsettled], unsettled, squared, index)
-        distance = np.sqrt(squared).astype(np.float32)
-        if far.any():
-            plain = ExactIndex(self._vectors).search(queries[far], k=k)
-            distance[far], index[far] = plain.distance, plain.index
-        return Neighbors(distance=distance, index=index)
-
-    def _settled(self, norms: Float64Array, squared: Float64Array, last: Float32Array) -> npt.NDArray[np.bool_]:
-        """Whether no row that FAISS left out can be as near as the k-th found, for each query, (n,).
-
-        A row x as near as ``squared`` has |x| <= |q| + sqrt(squared); FAISS gives it at most ``squared``
-        and the rounding error that goes with these norms, and gave those left out at least ``last``.
-        """
-        squared = squared * self._frame.scale**2
-        error = self._frame.margin * (norms + (np.sqrt(norms) + np.sqrt(squared)) ** 2) + FLOOR
-        settled: npt.NDArray[np.bool_] = last > squared + error
-        return settled
-
-    def _search_bounded(
-        self,
-        queries: Float32Array,
-        placed: Float32Array,
-        into: Int64Array,
-        squared: Float64Array,
-        index: Int64Array,
-    ) -> None:
-        """Measure all rows that can be as near as the k-th found; enter the k nearest at ``into``."""
-        frame, k = self._frame, index.shape[1]
-        left, norms = left_factor(placed), squared_norms(placed)
-        right = right_factor(self._placed, squared_norms(self._placed), frame.margin).T
-        limit = allowance(squared[into, -1] * frame.scale**2, norms, frame.margin)
-        step = max(1, _BLOCK // right.shape[1])
-        for at in range(0, into.size, step):
-            some = slice(at, at + step)
-            query, row = np.nonzero(left[some] @ right < limit[some, None])
-            query += at
-            measured = self._measure_pairs(queries, query, row)
-            order = np.lexsort((row, measured, query))
-            first = np.searchsorted(query[order], np.arange(at, min(at + step, into.size)))
-            best = order[first[:, None] + np.arange(k)]
-            squared[into[some]], index[into[some]] = measured[best], row[best]
-
-    def _measure_pairs(self, queries: Float32Array, query: Int64Array, row: Int64Array) -> Float64Array:
-        """Squared distances of pairs, (number of pairs,)."""
-        measured = np.empty(query.size)
-        step = max(1, _BLOCK // queries.shape[1])
-        for at in range(0, query.size, step):
-            some = slice(at, at + step)
-            measured[some] = squared_distances(queries[query[some]], self._vectors[row[some]])
-        return measured
-
-
 class FaissCellsIndex:
     """Search in those cells of the bank that are nearest to a query, for banks too large to search in full.
 
@@ -150,6 +59,8 @@ class FaissCellsIndex:
     ----------
     vectors : ndarray of float32, (m, d)
         Finite, C-contiguous, m > 0; kept, not copied.
+    saved : mapping of str to ndarray, optional
+        What :meth:`arrays` gave for these vectors.
 
     Attributes
     ----------
@@ -159,16 +70,25 @@ class FaissCellsIndex:
 
     kind = "faiss-cells"
 
-    def __init__(self, vectors: Float32Array) -> None:
+    def __init__(self, vectors: Float32Array, *, saved: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
         self._vectors = vectors
         self._frame = frame_of(vectors)
-        self._flat: FaissFlatIndex | None = None
+        self._all: PrunedIndex | None = None
+        self._lock = threading.Lock()
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
         self.probed = 0
-        if vectors.shape[0] >= LEAST_FOR_CELLS:
-            count = 1 << int(np.log2(2.5 * np.sqrt(vectors.shape[0])))
-            self._inverted = _inverted_file(self._frame.place(vectors), count)
-            self._centres = FaissFlatIndex(self._inverted.quantizer.reconstruct_n(0, count))
-            self.probed = self._enough_cells(count)
+        if vectors.shape[0] < LEAST_FOR_CELLS:
+            return
+        placed = self._frame.place(vectors)
+        centre, cell = (saved["centre"], saved["cell"]) if saved else _divide(placed)
+        self._inverted = _inverted_file(placed, centre, cell)
+        self._centres = PrunedIndex(centre)
+        self.probed = int(saved["probed"][0]) if saved else self._enough_cells(len(centre))
+        self._arrays = {"centre": centre, "cell": cell, "probed": np.array([self.probed], np.int32)}
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what is saved, by name: the cells, and how many are searched."""
+        return self._arrays
 
     def search(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Neighbors:
         """Find k near rows of each query; see :class:`memory_bank.index.VectorIndex`."""
@@ -189,13 +109,15 @@ class FaissCellsIndex:
         return Neighbors(distance=distance, index=index)
 
     def _search_all(self, queries: Float32Array, k: int, kept: Int64Array | None) -> Neighbors:
-        if self._flat is None:
-            self._flat = FaissFlatIndex(self._vectors)
-        return self._flat.search(queries, k=k, kept=kept)
+        with self._lock:
+            if self._all is None:
+                self._all = PrunedIndex(self._vectors)
+        return self._all.search(queries, k=k, kept=kept)
 
     def _propose(self, placed: Float32Array, k: int, probed: int, kept: Int64Array | None) -> Int64Array:
         """Rows that FAISS finds nearest in the nearest cells, (n, k and some); -1 where there are no more."""
         near = self._centres.search(placed, k=probed)
+        faiss.omp_set_num_threads(threads())  # kept for each thread by itself
         options = _PYTHON.SearchParametersIVF(nprobe=probed, sel=None if kept is None else self._selector(kept))
         n, fetched = len(placed), k + _EXTRA
         distance, rows = np.empty((n, fetched), np.float32), np.empty((n, fetched), np.int64)
@@ -215,7 +137,7 @@ class FaissCellsIndex:
         queries = self._vectors[sample]
         placed = self._frame.place(queries)
         # The first neighbour of a row is the row itself, or one that equals it.
-        allowed = (1 + TOLERANCE) * FaissFlatIndex(self._vectors).search(queries, k=2).distance[:, 1]
+        allowed = (1 + TOLERANCE) * self._search_all(queries, 2, None).distance[:, 1]
         squared, index = np.empty((sample.size, 2)), np.empty((sample.size, 2), np.int64)
         probed = _LEAST_PROBED
         while probed < count // 4:
@@ -226,13 +148,25 @@ class FaissCellsIndex:
         return 0
 
 
-def _inverted_file(placed: Float32Array, count: int) -> Any:
-    """Divide rows into cells around ``count`` centres; the same rows give the same cells."""
+def _divide(placed: Float32Array) -> tuple[Float32Array, npt.NDArray[np.int32]]:
+    """Centres of the cells, (C, d), and the cell of each row, (m,); the same rows give the same cells."""
+    count = 1 << int(np.log2(2.5 * np.sqrt(placed.shape[0])))
     inverted = faiss.IndexIVFFlat(faiss.IndexFlatL2(placed.shape[1]), placed.shape[1], count)
     inverted.cp.niter, inverted.cp.seed = 6, 1
     inverted.cp.min_points_per_centroid, inverted.cp.max_points_per_centroid = 1, 32
     inverted.train(placed)
-    inverted.add(placed)
+    cell = inverted.quantizer.search(placed, 1)[1][:, 0]
+    return inverted.quantizer.reconstruct_n(0, count), cell.astype(np.int32)
+
+
+def _inverted_file(placed: Float32Array, centre: Float32Array, cell: npt.NDArray[np.int32]) -> Any:
+    """FAISS's inverted file of rows whose cells are known."""
+    quantizer = faiss.IndexFlatL2(placed.shape[1])
+    quantizer.add(centre)
+    inverted = faiss.IndexIVFFlat(quantizer, placed.shape[1], len(centre))
+    cells, rows = cell.astype(np.int64), np.arange(len(placed))
+    # The Python methods of these names take no cells.
+    inverted.add_core(len(placed), *(_PYTHON.swig_ptr(array) for array in (placed, rows, cells)))
     return inverted
 
 

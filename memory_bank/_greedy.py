@@ -15,12 +15,11 @@ same picks.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import numpy as np
 
 from memory_bank._exact import squared_distances
 from memory_bank._screen import allowance, frame_of, left_factor, right_factor, squared_norms
+from memory_bank._threads import one_blas_thread
 from memory_bank.types import Float32Array, Float64Array, Int64Array
 
 # A round looks at the rows farther than this share of the covering radius.
@@ -35,20 +34,6 @@ _PAIR_BLOCK = 1 << 20
 def memory_needed(dim: int) -> tuple[int, int]:
     """Bytes for each row, the row itself included, and bytes besides, at the peak of a selection."""
     return 14 * dim + 160, (24 << 20)
-
-
-def _one_blas_thread() -> AbstractContextManager[object]:
-    """Keep the BLAS on one thread, where threadpoolctl (it comes with scikit-learn) is installed.
-
-    The products are many and small. On a busy machine the threads of OpenBLAS wait for each other up to
-    15 ms at each of them, twenty times what the product takes. The picks are the same either way.
-    """
-    try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-    except ImportError:
-        return nullcontext()
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
-    return limits
 
 
 class Picks:
@@ -82,7 +67,7 @@ class Picks:
 
     def finish(self) -> None:
         """Take picks until there are ``size`` of them and the last covering radius is known."""
-        with _one_blas_thread():
+        with one_blas_thread():
             while not self.complete:
                 self._play_round()
 

@@ -1,8 +1,9 @@
-"""A bank on disk: three ``.npy`` files and ``bank.json``, which says what they are.
+"""A bank on disk: three ``.npy`` files and ``bank.json``, which says what they are; in larger banks also its cells.
 
 ``bank.json`` holds ``version`` (of this format, first), ``index``, and for each of ``vectors.npy``,
-``groups.npy`` and ``tags.npy`` its ``dtype``, ``shape`` and ``sha256``. No pickle, no time, no path: equal
-banks are equal bytes. File names are fixed, none is taken from the manifest.
+``groups.npy`` and ``tags.npy`` its ``dtype``, ``shape`` and ``sha256``. Where the bank is divided into cells, ``cells``
+holds the same for ``cells_NAME.npy``; whoever does not know them gets the same answers without, or makes others. No
+pickle, no time, no path: equal banks are equal bytes. File names are fixed, none is taken from the manifest.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from memory_bank import _cells
 from memory_bank._checks import check_vectors
 from memory_bank.errors import (
     BankCorruptError,
@@ -24,31 +28,52 @@ from memory_bank.errors import (
     BankVersionError,
     MemoryBankError,
 )
-from memory_bank.index import check_kind
+from memory_bank.index import FORMER, check_kind
 from memory_bank.types import Float32Array, Int64Array
 
 VERSION = 1
 MANIFEST = "bank.json"
 _DTYPES = {"vectors": "<f4", "groups": "<i8", "tags": "<i8"}
+# Of the cells of every kind of index; no two kinds use a name for different things.
+_CELL_DTYPES = _cells.DTYPES | _cells.PROBING_DTYPES
+_PREFIX = "cells_"
+# Readers of version 1 that know no other name for it give the same answers under this one.
+_WRITTEN = {new: former for former, new in FORMER.items()}
 
 
-def write(folder: Path, *, vectors: Float32Array, groups: Int64Array, tags: Int64Array, index: str) -> None:
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """What was read, all verified; ``cells`` by name, empty where there are none."""
+
+    vectors: Float32Array
+    groups: Int64Array
+    tags: Int64Array
+    index: str
+    cells: dict[str, npt.NDArray[Any]]
+
+
+def write(
+    folder: Path,
+    *,
+    vectors: Float32Array,
+    groups: Int64Array,
+    tags: Int64Array,
+    index: str,
+    cells: Mapping[str, npt.NDArray[Any]],
+) -> None:
     """Write the files of a bank, the manifest last."""
     arrays: dict[str, npt.NDArray[Any]] = {"vectors": vectors, "groups": groups, "tags": tags}
-    files: dict[str, dict[str, object]] = {}
+    manifest: dict[str, object] = {"version": VERSION, "index": _WRITTEN.get(index, index)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, dtype in _DTYPES.items():
-            buffer = io.BytesIO()
-            np.save(buffer, np.ascontiguousarray(arrays[name], dtype=dtype), allow_pickle=False)
-            content = buffer.getvalue()
-            files[f"{name}.npy"] = {
-                "dtype": dtype,
-                "shape": list(arrays[name].shape),
-                "sha256": hashlib.sha256(content).hexdigest(),
+        manifest["files"] = {
+            f"{name}.npy": _write_array(folder / f"{name}.npy", arrays[name], _DTYPES[name]) for name in _DTYPES
+        }
+        if cells:
+            names = {name: f"{_PREFIX}{name}.npy" for name in cells}
+            manifest["cells"] = {
+                file: _write_array(folder / file, cells[name], _CELL_DTYPES[name]) for name, file in names.items()
             }
-            _put(folder / f"{name}.npy", content)
-        manifest = {"version": VERSION, "index": index, "files": files}
         _put(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
     except OSError as error:
         raise BankFileError(
@@ -57,23 +82,47 @@ def write(folder: Path, *, vectors: Float32Array, groups: Int64Array, tags: Int6
         ) from error
 
 
-def read(folder: Path) -> tuple[Float32Array, Int64Array, Int64Array, str]:
-    """Return vectors, groups, tags and the kind of index of a saved bank, all verified."""
-    index, files = _read_manifest(folder)
+def read(folder: Path) -> Saved:
+    """Return a saved bank, all verified."""
+    index, files, cell_files = _read_manifest(folder)
     vectors, groups, tags = (_read_array(folder / f"{name}.npy", files, _DTYPES[name]) for name in _DTYPES)
+    cells = {
+        name: _read_array(folder / f"{_PREFIX}{name}.npy", cell_files, dtype)
+        for name, dtype in _CELL_DTYPES.items()
+        if f"{_PREFIX}{name}.npy" in cell_files
+    }
     try:
-        check_kind(index)
+        index = check_kind(index)
         check_vectors(vectors)
     except MemoryBankError as error:
         raise _corrupt(folder, str(error)) from error
     rows = vectors.shape[0]
     if groups.shape != (rows,) or tags.ndim != 2 or tags.shape[0] != rows:
         raise _corrupt(folder, f"{rows} vectors, groups {groups.shape}, tags {tags.shape}")
-    return vectors, groups, tags, index
+    if cells and not _fit(index, cells, vectors):
+        raise _corrupt(folder, f"cells of other than {rows} rows")
+    return Saved(vectors, groups, tags, index, cells)
 
 
-def _read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return ``index`` and ``files`` of the manifest."""
+def _fit(index: str, cells: Mapping[str, npt.NDArray[Any]], vectors: Float32Array) -> bool:
+    """Whether cells can be those of an index over the vectors."""
+    rows, dim = vectors.shape
+    if index == "pruned":
+        return _cells.Cells.from_arrays(cells, rows=rows, dim=dim) is not None
+    return index == "faiss-cells" and _cells.probing_fits(cells, rows=rows, dim=dim)
+
+
+def _write_array(path: Path, array: npt.NDArray[Any], dtype: str) -> dict[str, object]:
+    """Write one array; return its entry in the manifest."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array, dtype=dtype), allow_pickle=False)
+    content = buffer.getvalue()
+    _put(path, content)
+    return {"dtype": dtype, "shape": list(array.shape), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _read_manifest(folder: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return ``index``, ``files`` and ``cells`` of the manifest."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
@@ -94,10 +143,10 @@ def _read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
             f"{folder}: expected format version {VERSION} or older, got {version}; update this program",
             path=folder,
         )
-    index, files = manifest.get("index"), manifest.get("files")
-    if not isinstance(index, str) or not isinstance(files, dict):
+    index, files, cells = manifest.get("index"), manifest.get("files"), manifest.get("cells", {})
+    if not isinstance(index, str) or not isinstance(files, dict) or not isinstance(cells, dict):
         raise _corrupt(path, "no index or no files")
-    return index, files
+    return index, files, cells
 
 
 def _read_array(path: Path, files: dict[str, Any], dtype: str) -> npt.NDArray[Any]:

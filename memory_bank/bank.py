@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from memory_bank import _store
 from memory_bank._checks import check_count, check_groups, check_tags, check_vectors, check_whole
@@ -27,9 +29,10 @@ class MemoryBank:
         or one each.
     tags : ndarray of int64, (m, t)
         Carried along for the caller; never looked at.
-    index : {"auto", "faiss-flat", "faiss-cells", "exact"}
-        How to search. ``auto`` is ``faiss-flat`` up to 100,000 rows and ``faiss-cells`` above. The answers are the
+    index : {"auto", "pruned", "faiss-cells", "exact"}
+        How to search. ``auto`` is ``pruned`` up to 100,000 rows and ``faiss-cells`` above. The answers are the
         same, but for those of ``faiss-cells``, whose nearest row may be up to 1 % further than the nearest of all.
+        ``faiss-flat`` is a former name of ``pruned``.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class MemoryBank:
         self._wanted = index
         self._kind = kind_for(index, rows=rows)
         self._index: VectorIndex | None = None
+        self._cells: dict[str, npt.NDArray[Any]] = {}
         self._building = threading.Lock()
 
     @property
@@ -193,6 +197,8 @@ class MemoryBank:
     def save(self, folder: Path | str) -> None:
         """Write the bank into a folder, which is made when there is none; equal banks give equal bytes.
 
+        The cells that make searching fast are made, where there are none yet, and written too.
+
         A bank that is there already is replaced file by file, the manifest last: an interruption in
         between is noticed by :meth:`load`. Where that is not enough, save beside it and rename.
 
@@ -201,7 +207,14 @@ class MemoryBank:
         BankFileError
             The folder cannot be written.
         """
-        _store.write(Path(folder), vectors=self._vectors, groups=self._groups, tags=self._tags, index=self._kind)
+        _store.write(
+            Path(folder),
+            vectors=self._vectors,
+            groups=self._groups,
+            tags=self._tags,
+            index=self._kind,
+            cells=self._whole_index().arrays(),
+        )
 
     @classmethod
     def load(cls, folder: Path | str) -> MemoryBank:
@@ -216,14 +229,16 @@ class MemoryBank:
         BankVersionError
             The bank was written by a newer version of this package.
         """
-        vectors, groups, tags, index = _store.read(Path(folder))
-        return cls(vectors, groups, tags, index=index)
+        saved = _store.read(Path(folder))
+        bank = cls(saved.vectors, saved.groups, saved.tags, index=saved.index)
+        bank._cells = saved.cells
+        return bank
 
     def _whole_index(self) -> VectorIndex:
         """Return the index of all rows, built once, whichever thread comes first."""
         with self._building:
             if self._index is None:
-                self._index = make_index(self._kind, self._vectors)
+                self._index = make_index(self._kind, self._vectors, saved=self._cells)
             return self._index
 
     def _check_enough(self, available: int, k: int) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+import numpy.typing as npt
+
+from memory_bank._cells import Cells
 from memory_bank._checks import check_count, check_vectors
 from memory_bank._exact import ExactIndex
+from memory_bank._pruned import PrunedIndex
+from memory_bank._threads import set_threads
 from memory_bank.errors import UnknownIndexError
 from memory_bank.types import Float32Array, Int64Array, Neighbors
 
-KINDS = ("exact", "faiss-cells", "faiss-flat")
+KINDS = ("exact", "faiss-cells", "pruned")
 AUTO = "auto"
-MOST_FOR_FLAT = 100_000
-"""Rows up to which ``auto`` searches everything."""
+MOST_FOR_PRUNED = 100_000
+"""Rows up to which ``auto`` answers exactly."""
+FORMER = {"faiss-flat": "pruned"}
+"""Kinds that gave the same answers more slowly, and what has taken their place."""
 
 
 class VectorIndex(Protocol):
@@ -41,9 +49,13 @@ class VectorIndex(Protocol):
             Ascending numbers of the rows that are searched; all by default.
         """
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what is worth saving for the next index of these vectors, by name; made now if need be."""
+
 
 def check_kind(kind: str) -> str:
-    """``kind``, when there is such an index."""
+    """``kind``, or what has taken its place, when there is such an index."""
+    kind = FORMER.get(kind, kind)
     if kind not in KINDS:
         raise UnknownIndexError(f"index: expected one of {', '.join(KINDS)}, got {kind!r}", known=KINDS)
     return kind
@@ -52,20 +64,22 @@ def check_kind(kind: str) -> str:
 def kind_for(kind: str, *, rows: int) -> str:
     """``kind``, when there is such an index; for ``auto`` the kind that suits a bank of so many rows."""
     if kind == AUTO:
-        return "faiss-flat" if rows <= MOST_FOR_FLAT else "faiss-cells"
+        return "pruned" if rows <= MOST_FOR_PRUNED else "faiss-cells"
     return check_kind(kind)
 
 
-def make_index(kind: str, vectors: Float32Array) -> VectorIndex:
+def make_index(kind: str, vectors: Float32Array, *, saved: Mapping[str, npt.NDArray[Any]] | None = None) -> VectorIndex:
     """Build an index over ``vectors``.
 
     Parameters
     ----------
-    kind : {"exact", "faiss-flat", "faiss-cells"}
-        ``exact`` is plain NumPy and slow; ``faiss-flat`` gives the same answers, fast; ``faiss-cells`` is for large
-        banks, see :class:`memory_bank._faiss.FaissCellsIndex`.
+    kind : {"exact", "pruned", "faiss-cells"}
+        ``exact`` is plain NumPy and slow; ``pruned`` gives the same answers, fast; ``faiss-cells`` is for large
+        banks, see :class:`memory_bank._faiss.FaissCellsIndex`. ``faiss-flat`` is a former name of ``pruned``.
     vectors : ndarray of float32, (m, d)
         Must not be changed afterwards.
+    saved : mapping of str to ndarray, optional
+        Cells that :meth:`VectorIndex.arrays` gave for these vectors.
 
     Raises
     ------
@@ -74,14 +88,17 @@ def make_index(kind: str, vectors: Float32Array) -> VectorIndex:
     VectorsError, EmptyBankError
         ``vectors`` are of the wrong dtype or shape, not finite, or none.
     """
-    check_kind(kind)
+    kind = check_kind(kind)
     vectors = check_vectors(vectors)
     if kind == "exact":
         return ExactIndex(vectors)
-    # Takes 0.15 s to import; nobody pays who does not search.
-    from memory_bank._faiss import FaissCellsIndex, FaissFlatIndex
+    if kind == "pruned":
+        cells = Cells.from_arrays(saved, rows=vectors.shape[0], dim=vectors.shape[1]) if saved else None
+        return PrunedIndex(vectors, cells=cells)
+    # Takes 0.15 s to import; nobody pays whose banks are small.
+    from memory_bank._faiss import FaissCellsIndex
 
-    return FaissFlatIndex(vectors) if kind == "faiss-flat" else FaissCellsIndex(vectors)
+    return FaissCellsIndex(vectors, saved=saved)
 
 
 def use_threads(count: int) -> None:
@@ -94,7 +111,4 @@ def use_threads(count: int) -> None:
     ArgumentError
         ``count`` is no whole number of at least 1.
     """
-    count = check_count("count", count, least=1)
-    from memory_bank import _faiss
-
-    _faiss.use_threads(count)
+    set_threads(check_count("count", count, least=1))

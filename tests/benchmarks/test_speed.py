@@ -51,8 +51,8 @@ def test_a_folder_and_a_bank(photographs: list[str]) -> None:
     assert (folder["images"], folder["rounds"]) == (7, 1)
     banks = _speed_parts.search({"rows": [500, 900], "queries": 40, "rounds": 1})
     assert [(bank["rows"], bank["kind"], bank["largest_to_nearest"]) for bank in banks] == [
-        (500, "faiss-flat", 1.0),
-        (900, "faiss-flat", 1.0),
+        (500, "pruned", 1.0),
+        (900, "pruned", 1.0),
     ]
 
 

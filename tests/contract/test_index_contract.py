@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from memory_bank import Neighbors, make_index
+from memory_bank._cells import make_cells
+from memory_bank._pruned import PrunedIndex
+from memory_bank._screen import frame_of
 from memory_bank.errors import EmptyBankError, NotFiniteError, UnknownIndexError
-from memory_bank.index import KINDS
+from memory_bank.index import KINDS, VectorIndex
 from memory_bank.types import Float32Array
 from tests.memory_bank.data import walks, word_counts
 
@@ -27,12 +30,27 @@ def same(a: Neighbors, b: Neighbors) -> None:
     np.testing.assert_array_equal(a.distance, b.distance)
 
 
-pytestmark = pytest.mark.parametrize("kind", KINDS)
+DIVIDED = "pruned, divided into cells"
+
+
+def index_of(kind: str, vectors: Float32Array) -> VectorIndex:
+    """Banks of these sizes are not divided unless one insists."""
+    if kind != DIVIDED:
+        return make_index(kind, vectors)
+    return PrunedIndex(vectors, cells=make_cells(frame_of(vectors).place(vectors)))
+
+
+@pytest.fixture(autouse=True)
+def cells_are_used_for_few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory_bank._pruned._WORTH_A_CELL", 0)
+
+
+pytestmark = pytest.mark.parametrize("kind", [*KINDS, DIVIDED])
 
 
 def test_hand_worked_example(kind: str) -> None:
     rows = np.array([[0, 0], [3, 4], [6, 8]], np.float32)
-    found = make_index(kind, rows).search(np.array([[0, 0], [3, 5]], np.float32), k=2)
+    found = index_of(kind, rows).search(np.array([[0, 0], [3, 5]], np.float32), k=2)
     assert found.distance.tolist() == [[0.0, 5.0], [1.0, np.float32(np.sqrt(18))]]  # not squared
     assert found.index.tolist() == [[0, 1], [1, 2]]
     assert (found.distance.dtype, found.index.dtype) == (np.float32, np.int64)
@@ -42,13 +60,13 @@ def test_hand_worked_example(kind: str) -> None:
 def test_ties_go_to_the_smaller_number(kind: str, k: int) -> None:
     # Word counts are whole numbers: distances are exact and many are equal.
     vectors, queries = word_counts(300, 4), word_counts(30, 4, seed=1)
-    same(make_index(kind, vectors).search(queries, k=k), compare_everything(vectors, queries, k))
+    same(index_of(kind, vectors).search(queries, k=k), compare_everything(vectors, queries, k))
 
 
 def test_many_equal_rows(kind: str) -> None:
     vectors = np.concatenate([walks(50, 6), np.repeat(walks(1, 6, seed=9), 500, axis=0), walks(50, 6, seed=3)])
     queries = np.concatenate([vectors[40:60], vectors[50:51] + np.float32(0.01)])
-    same(make_index(kind, vectors).search(queries, k=3), compare_everything(vectors, queries, 3))
+    same(index_of(kind, vectors).search(queries, k=3), compare_everything(vectors, queries, 3))
 
 
 @pytest.mark.parametrize("k", [1, 5])
@@ -57,7 +75,7 @@ def test_near_duplicates_far_from_the_origin(kind: str, k: int) -> None:
     rng = np.random.default_rng(0)
     vectors = (1e4 * np.sign(rng.normal(size=(200, 8))) + 1e-3 * rng.normal(size=(200, 8))).astype(np.float32)
     queries = vectors[:40] + np.float32(2e-3)
-    found = make_index(kind, vectors).search(queries, k=k)
+    found = index_of(kind, vectors).search(queries, k=k)
     expected = compare_everything(vectors, queries, k)
     np.testing.assert_allclose(found.distance, expected.distance, rtol=1e-6)
     np.testing.assert_array_equal(found.index, expected.index)
@@ -65,14 +83,14 @@ def test_near_duplicates_far_from_the_origin(kind: str, k: int) -> None:
 
 def test_a_row_finds_itself_at_exactly_zero(kind: str) -> None:
     vectors = walks(500) + np.float32(1e5)
-    found = make_index(kind, vectors).search(vectors, k=1)
+    found = index_of(kind, vectors).search(vectors, k=1)
     assert (found.distance == 0).all()
     np.testing.assert_array_equal(found.index[:, 0], np.arange(500))
 
 
 def test_answers_do_not_depend_on_the_other_queries(kind: str) -> None:
     vectors, queries = walks(600, 24), walks(90, 24, seed=1)
-    index = make_index(kind, vectors)
+    index = index_of(kind, vectors)
     together = index.search(queries, k=4)
     for batch in (1, 7, 33):  # FAISS computes otherwise from 20 queries on
         parts = [index.search(queries[at : at + batch], k=4) for at in range(0, 90, batch)]
@@ -87,7 +105,7 @@ def test_far_off_queries_and_rows_are_no_padding(kind: str, value: float) -> Non
     queries = np.concatenate([np.full((2, 16), value, np.float32), walks(3, seed=1)])
     same_rows = np.concatenate([vectors, queries[:1]])
     for rows in (vectors, same_rows):
-        found = make_index(kind, rows).search(queries, k=2)
+        found = index_of(kind, rows).search(queries, k=2)
         assert (found.index >= 0).all()
         assert np.isfinite(found.distance).all()
         expected = compare_everything(rows, queries, 2)
@@ -99,8 +117,8 @@ def test_far_off_queries_and_rows_are_no_padding(kind: str, value: float) -> Non
 def test_scaling_vectors_scales_distances(kind: str, scale: float) -> None:
     factor = np.float32(2.0 ** np.round(np.log2(scale)))
     vectors, queries = walks(200), walks(40, seed=1)
-    plain = make_index(kind, vectors).search(queries, k=3)
-    scaled = make_index(kind, vectors * factor).search(queries * factor, k=3)
+    plain = index_of(kind, vectors).search(queries, k=3)
+    scaled = index_of(kind, vectors * factor).search(queries * factor, k=3)
     np.testing.assert_array_equal(scaled.index, plain.index)
     np.testing.assert_array_equal(scaled.distance, plain.distance * factor)
 
@@ -108,28 +126,29 @@ def test_scaling_vectors_scales_distances(kind: str, scale: float) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 1), (9, 3)])
 def test_tiny_indexes(kind: str, shape: tuple[int, int]) -> None:
     vectors = walks(*shape)
-    found = make_index(kind, vectors).search(vectors, k=shape[0])
+    found = index_of(kind, vectors).search(vectors, k=shape[0])
     same(found, compare_everything(vectors, vectors, shape[0]))
 
 
 def test_all_rows_equal(kind: str) -> None:
     vectors = np.full((50, 3), 0.1, np.float32)
-    found = make_index(kind, vectors).search(vectors[:5], k=2)
+    found = index_of(kind, vectors).search(vectors[:5], k=2)
     assert found.index.tolist() == [[0, 1]] * 5
     assert (found.distance == 0).all()
 
 
 def test_no_queries(kind: str) -> None:
-    found = make_index(kind, walks(20)).search(walks(20)[:0], k=3)
+    found = index_of(kind, walks(20)).search(walks(20)[:0], k=3)
     assert found.distance.shape == found.index.shape == (0, 3)
 
 
 def test_arguments_and_kind(kind: str) -> None:
-    assert make_index(kind, walks(4)).kind == kind
-    with pytest.raises(UnknownIndexError, match="exact, faiss-cells, faiss-flat") as unknown:
+    name = kind.split(",")[0]
+    assert index_of(kind, walks(4)).kind == name
+    with pytest.raises(UnknownIndexError, match="exact, faiss-cells, pruned") as unknown:
         make_index(f"{kind}-2", walks(4))
     assert unknown.value.known == KINDS
     with pytest.raises(EmptyBankError):
-        make_index(kind, walks(4)[:0])
+        make_index(name, walks(4)[:0])
     with pytest.raises(NotFiniteError):
-        make_index(kind, np.full((2, 2), np.nan, np.float32))
+        make_index(name, np.full((2, 2), np.nan, np.float32))

@@ -16,7 +16,7 @@ from memory_bank.errors import (
     BankMissingError,
     BankVersionError,
 )
-from tests.memory_bank.data import bank_of, walks
+from tests.memory_bank.data import bank_of, surfaces, walks
 
 FILES = {"bank.json", "groups.npy", "tags.npy", "vectors.npy"}
 
@@ -40,7 +40,7 @@ def forge(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     (folder / "bank.json").write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("index", ["faiss-flat", "exact"])
+@pytest.mark.parametrize("index", ["pruned", "exact"])
 def test_loaded_equals_saved_bit_by_bit(tmp_path: Path, index: str) -> None:
     bank = bank_of(walks(500), index=index)
     bank.save(tmp_path / "new" / "bank")
@@ -162,6 +162,63 @@ def test_other_arrays_under_right_hashes(saved: Path) -> None:
     forge(saved, lambda manifest: manifest["files"]["vectors.npy"].update(dtype="<f8", shape=[40, 16]))
     with pytest.raises(BankCorruptError, match="float64"):
         MemoryBank.load(saved)
+
+
+CELLS = {f"cells_{name}.npy" for name in ("cell", "centre", "gap", "near")}
+
+
+@pytest.fixture
+def with_cells(tmp_path: Path) -> Path:
+    bank_of(surfaces(2000, 6)).save(tmp_path / "larger")
+    return tmp_path / "larger"
+
+
+def test_larger_banks_are_saved_with_their_cells(with_cells: Path, tmp_path: Path) -> None:
+    assert set(contents(with_cells)) == FILES | CELLS
+    bank = MemoryBank.load(with_cells)
+    bank.save(tmp_path / "again")
+    bank_of(surfaces(2000, 6)).save(tmp_path / "anew")
+    assert contents(tmp_path / "again") == contents(with_cells) == contents(tmp_path / "anew")
+    assert bank._whole_index()._ready is not None  # type: ignore[attr-defined]
+
+
+def test_whoever_does_not_know_the_cells_gets_the_same_answers(with_cells: Path) -> None:
+    queries = surfaces(300, 6, seed=1)
+    expected = MemoryBank.load(with_cells).search(queries, k=2)
+    manifest = json.loads((with_cells / "bank.json").read_text())
+    assert (manifest["version"], manifest["index"]) == (1, "faiss-flat")  # what readers of 0.1.0 know
+    assert set(manifest["files"]) == FILES - {"bank.json"}
+    forge(with_cells, lambda manifest: manifest.pop("cells"))
+    for name in CELLS:
+        (with_cells / name).unlink()
+    found = MemoryBank.load(with_cells).search(queries, k=2)
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_array_equal(found.distance, expected.distance)
+
+
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_changed_or_missing_cells_are_named(with_cells: Path, name: str) -> None:
+    whole = (with_cells / name).read_bytes()
+    (with_cells / name).write_bytes(whole[:-1] + b"\7")
+    with pytest.raises(BankCorruptError, match=f"{name}.*other bytes"):
+        MemoryBank.load(with_cells)
+    (with_cells / name).unlink()
+    with pytest.raises(BankCorruptError, match=f"{name}.*No such file"):
+        MemoryBank.load(with_cells)
+
+
+def test_cells_of_another_bank_are_refused(with_cells: Path, tmp_path: Path) -> None:
+    bank_of(surfaces(2000, 6)).save(tmp_path / "bank")
+    bank_of(surfaces(2400, 6)).save(with_cells)
+    other = json.loads((with_cells / "bank.json").read_text())["cells"]
+    for name in CELLS:
+        (with_cells / name).replace(tmp_path / "bank" / name)
+    forge(tmp_path / "bank", lambda manifest: manifest.update(cells=other))
+    with pytest.raises(BankCorruptError, match="cells of other than 2000 rows"):
+        MemoryBank.load(tmp_path / "bank")
+    forge(tmp_path / "bank", lambda manifest: manifest.update(cells=[]))
+    with pytest.raises(BankCorruptError, match="no index or no files"):
+        MemoryBank.load(tmp_path / "bank")
 
 
 def test_an_unknown_index_and_a_missing_entry(saved: Path) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from memory_bank import CoresetBuilder, MemoryBank, make_index, select_coreset
+from memory_bank._cells import make_cells
+from memory_bank._pruned import PrunedIndex
+from memory_bank._screen import frame_of
 from memory_bank.types import Float32Array
 
 quick = settings(max_examples=60, deadline=None)
@@ -15,6 +21,13 @@ quick = settings(max_examples=60, deadline=None)
 # Whole numbers give ties and duplicates, the others give cancellation.
 whole = st.integers(-3, 3).map(np.float32)
 awkward = st.one_of(whole, st.floats(-1e6, 1e6, width=32), st.sampled_from([np.float32(1e-30), np.float32(1e15)]))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cells_are_used_for_few_queries() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("memory_bank._pruned._WORTH_A_CELL", 0)
+        yield
 
 
 @st.composite
@@ -38,10 +51,12 @@ def test_every_index_answers_alike(drawn: tuple[Float32Array, Float32Array], dat
     vectors, queries = drawn
     k = data.draw(st.integers(1, len(vectors)))
     exact = make_index("exact", vectors).search(queries, k=k)
-    found = make_index("faiss-flat", vectors).search(queries, k=k)
-    np.testing.assert_array_equal(found.index, exact.index)
-    np.testing.assert_array_equal(found.distance, exact.distance)
-    assert (np.diff(found.distance, axis=1) >= 0).all()
+    divided = PrunedIndex(vectors, cells=make_cells(frame_of(vectors).place(vectors)))
+    for index in (make_index("pruned", vectors), divided):
+        found = index.search(queries, k=k)
+        np.testing.assert_array_equal(found.index, exact.index)
+        np.testing.assert_array_equal(found.distance, exact.distance)
+        assert (np.diff(found.distance, axis=1) >= 0).all()
 
 
 @quick

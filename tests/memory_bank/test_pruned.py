@@ -1,0 +1,169 @@
+"""The exact index with its cells in use: whatever it leaves out, it answers as comparing everything does."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from memory_bank import MemoryBank, make_index, select_coreset, use_threads
+from memory_bank._cells import LEAST_ROWS, Cells, make_cells
+from memory_bank._exact import ExactIndex
+from memory_bank._pruned import PrunedIndex, _Search
+from memory_bank._screen import frame_of
+from memory_bank.types import Float32Array, Neighbors
+from tests.memory_bank.data import surfaces, walks, word_counts
+
+ROWS = 4000
+
+
+def divided(vectors: Float32Array) -> PrunedIndex:
+    index = PrunedIndex(vectors, cells=make_cells(frame_of(vectors).place(vectors)))
+    index._ready[0]  # type: ignore[index]  # it is in use
+    return index
+
+
+def same(a: Neighbors, b: Neighbors) -> None:
+    np.testing.assert_array_equal(a.index, b.index)
+    np.testing.assert_array_equal(a.distance, b.distance)
+
+
+@pytest.fixture(autouse=True)
+def cells_are_used_for_few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory_bank._pruned._WORTH_A_CELL", 0)
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Float32Array:
+    """A coreset, as banks are: its rows lie far apart."""
+    rows = surfaces(20_000, 24)
+    return rows[select_coreset(rows, ROWS, seed=0).index]
+
+
+@pytest.fixture(scope="module")
+def queries() -> Float32Array:
+    """Ordinary ones, strange ones and very strange ones."""
+    parts = [surfaces(400, 24, seed=1), surfaces(40, 24, seed=2) + np.float32(1.5), walks(20, 24, seed=3)]
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize("k", [1, 2, 7])
+def test_answers_as_comparing_everything_does(vectors: Float32Array, queries: Float32Array, k: int) -> None:
+    same(divided(vectors).search(queries, k=k), ExactIndex(vectors).search(queries, k=k))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_rows_of_a_group_can_be_left_out(vectors: Float32Array, k: int) -> None:
+    index, exact = divided(vectors), ExactIndex(vectors)
+    for kept in (np.flatnonzero(np.arange(ROWS) % 3 != 0), np.arange(10), np.arange(ROWS - 1)):
+        queries = vectors[:300]  # rows of the bank, some of them left out: their own place is forbidden
+        same(index.search(queries, k=k, kept=kept), exact.search(queries, k=k, kept=kept))
+
+
+def test_rows_of_the_bank_find_themselves(vectors: Float32Array) -> None:
+    found = divided(vectors).search(vectors, k=1)
+    np.testing.assert_array_equal(found.index[:, 0], np.arange(ROWS))
+    assert (found.distance == 0).all()
+
+
+def test_equal_rows_and_many_ties() -> None:
+    twice = np.repeat(surfaces(1500, 8), 2, axis=0)
+    same(divided(twice).search(twice[:200], k=3), ExactIndex(twice).search(twice[:200], k=3))
+    counts = word_counts(2500, 5)
+    same(divided(counts).search(counts[:200], k=4), ExactIndex(counts).search(counts[:200], k=4))
+    alike = np.full((2000, 3), 0.1, np.float32)
+    found = divided(alike).search(alike[:500], k=2)
+    assert found.index.tolist() == [[0, 1]] * 500
+
+
+def test_one_far_off_row_blurs_no_answer(vectors: Float32Array, queries: Float32Array) -> None:
+    rows = np.concatenate([vectors, np.full((1, 24), 1e9, np.float32)])
+    same(divided(rows).search(queries, k=1), ExactIndex(rows).search(queries, k=1))
+
+
+def test_answers_depend_on_neither_the_other_queries_nor_the_threads(
+    vectors: Float32Array, queries: Float32Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = divided(vectors)
+    together = index.search(queries, k=2)
+    monkeypatch.setattr("memory_bank._pruned._WORTH_A_THREAD", 0)
+    use_threads(3)
+    try:
+        same(index.search(queries, k=2), together)
+    finally:
+        use_threads(2)
+    for batch in (1, 50):
+        parts = [index.search(queries[at : at + batch], k=2) for at in range(0, len(queries), batch)]
+        same(Neighbors(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("distance", "index"))), together)
+    monkeypatch.setattr("memory_bank._pruned._AT_A_TIME", 37)
+    same(index.search(queries, k=2), together)
+
+
+def test_blocks_change_nothing(vectors: Float32Array, queries: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, expected = divided(vectors), ExactIndex(vectors).search(queries, k=2)
+    for name, value in (("_PRODUCT", 1), ("_FEWEST", 3), ("_MOST", 5), ("_BLOCK", 64)):
+        monkeypatch.setattr(f"memory_bank._pruned.{name}", value)
+        same(index.search(queries, k=2), expected)
+
+
+def test_most_rows_are_never_looked_at(vectors: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+    through = _Search._look_through
+
+    def counting(self: _Search, q: object, limit: object, asking: Float32Array, start: int, stop: int) -> None:
+        nonlocal looked_at
+        looked_at += asking.size * (stop - start)
+        through(self, q, limit, asking, start, stop)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_Search, "_look_through", counting)
+    index = divided(vectors)
+    listed = np.mean([rows.size for rows in index._ready[0].listed])  # type: ignore[index]
+    index.search(surfaces(1000, 24, seed=5), k=1)
+    assert listed < 0.25 * ROWS
+    assert looked_at < 0.25 * ROWS * 1000
+
+
+def test_threads_that_ask_while_the_cells_are_made_get_the_same_answers(
+    vectors: Float32Array, queries: Float32Array
+) -> None:
+    expected, index = ExactIndex(vectors).search(queries, k=1), PrunedIndex(vectors)
+    with ThreadPoolExecutor(4, initializer=use_threads, initargs=(1,)) as pool:
+        for found in pool.map(lambda _: index.search(queries, k=1), range(24)):
+            same(found, expected)
+    assert index._ready is not None
+
+
+def test_cells_are_made_once_as_many_queries_have_come_as_there_are_rows(vectors: Float32Array) -> None:
+    index = PrunedIndex(vectors)
+    index.search(vectors, k=1)
+    assert index._ready is None
+    index.search(vectors[:1], k=1)
+    assert index._ready is not None
+    small = PrunedIndex(vectors[: LEAST_ROWS - 1])
+    assert small.arrays() == {}
+
+
+def test_saved_cells_are_used(vectors: Float32Array, queries: Float32Array) -> None:
+    arrays = PrunedIndex(vectors).arrays()
+    again = make_index("pruned", vectors, saved=arrays)
+    assert isinstance(again, PrunedIndex)
+    assert again._ready is not None
+    same(again.search(queries, k=2), ExactIndex(vectors).search(queries, k=2))
+    for name in arrays:
+        np.testing.assert_array_equal(again.arrays()[name], arrays[name])
+
+
+def test_arrays_that_are_no_cells_of_these_rows_are_none(vectors: Float32Array) -> None:
+    arrays = PrunedIndex(vectors).arrays()
+    assert Cells.from_arrays(arrays, rows=ROWS, dim=24) is not None
+    assert Cells.from_arrays(arrays, rows=ROWS - 1, dim=24) is None
+    assert Cells.from_arrays(arrays, rows=ROWS, dim=23) is None
+    assert Cells.from_arrays({"centre": arrays["centre"]}, rows=ROWS, dim=24) is None
+    assert Cells.from_arrays(arrays | {"cell": arrays["cell"] + 1}, rows=ROWS, dim=24) is None
+
+
+def test_the_former_name_still_works(vectors: Float32Array) -> None:
+    bank = MemoryBank(vectors[:50], 0, np.zeros((50, 1), np.int64), index="faiss-flat")
+    assert bank.index == "pruned"
+    assert make_index("faiss-flat", vectors[:50]).kind == "pruned"
