@@ -61,6 +61,8 @@ class BankConfig:
     """Upper limit on the rows of one tap's bank."""
     neighbours: int = 1
     """Neighbours whose mean distance is the patch's distance."""
+    turns: int = 1
+    """Angles, evenly spaced, at which each training image goes into the bank; 1: as photographed, 4: quarter turns."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ class SelectionConfig:
     """For ``scoring.smoothing``."""
     top_share: tuple[float, ...] = (0.001, 0.003, 0.01)
     """For ``scoring.top_share``."""
+    turns: tuple[int, ...] = (8,)
+    """For ``bank.turns``, once the other settings are chosen; empty: none."""
     leave_out: bool = True
     """Leave undamaged images out of the memory bank without which the validation images are told apart better."""
 
@@ -228,6 +232,7 @@ def validate(config: Config) -> None:
         "bank.coreset_ratio": (1e-6, 1.0),
         "bank.max_rows": (1, 10_000_000),
         "bank.neighbours": (1, 100),
+        "bank.turns": (1, 360),
         "scoring.top_share": (1e-6, 1.0),
         "scoring.smoothing": (0.0, 100.0),
         "capture.false_alarm_rate": (1e-6, 0.5),
@@ -247,6 +252,7 @@ def validate(config: Config) -> None:
         "selection.sizes": (config.selection.sizes, *ranges["geometry.size"]),
         "selection.smoothing": (config.selection.smoothing, *ranges["scoring.smoothing"]),
         "selection.top_share": (config.selection.top_share, *ranges["scoring.top_share"]),
+        "selection.turns": (config.selection.turns, *ranges["bank.turns"]),
     }
     for name, (entries, low, high) in lists.items():
         if not all(low <= entry <= high for entry in entries):

@@ -10,8 +10,9 @@ import numpy as np
 
 from anomaly.calibration import ScoredImage
 from anomaly.detector.detector import Detector
-from anomaly.detector.features import BankImage, patch_tags
+from anomaly.detector.features import BankImage
 from anomaly.detector.thumbnails import Thumbnails, make_thumbnail
+from anomaly.detector.turned import bank_rows, bank_turns
 from anomaly.errors import TooFewImagesError
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.types import BoolArray, Float32Array, Int64Array
@@ -25,7 +26,8 @@ def with_image(detector: Detector, path: Path) -> Detector:
     """Return the detector with one more undamaged image in its memory bank.
 
     It adds the share of its patches that the coresets keep, always the one that is farthest from all rows so far: the
-    greedy choice of training (:mod:`memory_bank.coreset`) goes on from the rows that are there.
+    greedy choice of training (:mod:`memory_bank.coreset`) goes on from the rows that are there. It is turned as the
+    images of training were.
 
     Parameters
     ----------
@@ -42,13 +44,15 @@ def with_image(detector: Detector, path: Path) -> Detector:
     ImageError
     """
     pixels = load_image(path, limits=detector.config.image)
-    view, grids = detector.extractor.embed(pixels)
+    window = detector.config.embedding.neighbourhood
+    turned = [bank_rows(detector.extractor, pixels, turn, neighbourhood=window) for turn in bank_turns(detector.config)]
     number = len(detector.bank_images)
     banks = []
-    for bank, grid in zip(detector.banks, grids, strict=True):
-        rows = grid.reshape(-1, grid.shape[-1])
-        chosen = farthest_rows(rows, bank, max(1, round(detector.config.bank.coreset_ratio * len(rows))))
-        banks.append(bank.add(rows[chosen], number, patch_tags(view, grid.shape[:2])[chosen]))
+    for bank, of_tap in zip(detector.banks, zip(*turned, strict=True), strict=True):
+        rows = np.concatenate([copy.vectors for copy in of_tap])
+        tags = np.concatenate([copy.tags for copy in of_tap])
+        chosen = farthest_rows(rows, bank, _share(detector, len(of_tap[0].tags), len(rows)))
+        banks.append(bank.add(rows[chosen], number, tags[chosen]))
     name = _free_name(path.name, {image.name for image in detector.bank_images})
     entry = BankImage(name, content_hash(path), pixels.shape[1], pixels.shape[0])
     pictures = {image.name: detector.thumbnails.entry(image.name) for image in detector.bank_images}
@@ -156,6 +160,14 @@ def _kept(bank: MemoryBank, rows: BoolArray, kept: list[int]) -> MemoryBank:
     """Return a bank of some rows, its groups counted anew."""
     groups = np.searchsorted(np.array(kept), bank.groups[rows]).astype(np.int64)
     return MemoryBank(bank.vectors[rows], groups, bank.tags[rows], index=bank.index)
+
+
+def _share(detector: Detector, photographed: int, turned: int) -> int:
+    """Return how many of an image's rows to add: turned copies bring more, within what the limit gives each image."""
+    wanted = detector.config.bank
+    as_it_is = round(wanted.coreset_ratio * photographed)
+    most = max(as_it_is, wanted.max_rows // len(detector.bank_images))
+    return max(1, min(round(wanted.coreset_ratio * turned), most))
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:

@@ -17,19 +17,20 @@ import numpy as np
 from anomaly.config import Config
 from anomaly.detector.capture_check import learn_capture
 from anomaly.detector.detector import Detector
-from anomaly.detector.features import BankImage, Extractor, patch_tags
+from anomaly.detector.features import BankImage, Extractor
 from anomaly.detector.network_builder import NetworkBuilder
 from anomaly.detector.part_view import learn_parts
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
 from anomaly.detector.thumbnails import Thumbnails, make_thumbnail
+from anomaly.detector.turned import BankRows, bank_rows, bank_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
 from anomaly.errors import TooFewImagesError
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.scoring import image_score
-from anomaly.types import Float32Array, Int64Array
+from anomaly.types import Float32Array
 from memory_bank import CoresetBuilder, MemoryBank
 
 MIN_IMAGES = 2
@@ -132,26 +133,31 @@ class PatchCore:
             return ()
         extractor, _ = builder.build()
         columns: list[list[Float32Array]] = []
-        for done, path in enumerate(paths, start=1):
-            _, grids = extractor.embed(load_image(path, limits=self.config.image))
-            columns.append([grid.reshape(-1, grid.shape[-1]) for grid in grids])
-            progress("whitening", done, len(paths))
+        turns, window = bank_turns(self.config), self.config.embedding.neighbourhood
+        for number, path in enumerate(paths):
+            image = load_image(path, limits=self.config.image)
+            found = bank_rows(extractor, image, turns[number % len(turns)], neighbourhood=window)
+            columns.append([rows.vectors for rows in found])
+            progress("whitening", number + 1, len(paths))
         return tuple(fit_whitening(np.concatenate(column)) for column in zip(*columns, strict=True))
 
     def _fill(self, extractor: Extractor, paths: Sequence[Path], names: Sequence[str], progress: Progress) -> _Filled:
-        """Embed every image once and select the coresets: of all images, and of every other one."""
+        """Embed every image at every angle and select the coresets: of all images, and of every other one."""
+        turns, window = bank_turns(self.config), self.config.embedding.neighbourhood
         coresets: list[_TapCoresets] = []
         images: list[BankImage] = []
         thumbnails: dict[str, bytes] = {}
         for number, (path, name) in enumerate(zip(paths, names, strict=True)):
             image = load_image(path, limits=self.config.image)
-            view, grids = extractor.embed(image)
             images.append(BankImage(name, content_hash(path), image.shape[1], image.shape[0]))
             thumbnails[name] = make_thumbnail(image)
-            if not coresets:
-                coresets = [_TapCoresets(self.config, grid[..., 0].size * len(paths)) for grid in grids]
-            for coreset, grid in zip(coresets, grids, strict=True):
-                coreset.add(grid.reshape(-1, grid.shape[-1]), number, patch_tags(view, grid.shape[:2]))
+            for turn in turns:
+                found = bank_rows(extractor, image, turn, neighbourhood=window)
+                if not coresets:
+                    patches = [len(rows.tags) * len(paths) * len(turns) for rows in found]
+                    coresets = [_TapCoresets(self.config, of_tap) for of_tap in patches]
+                for coreset, rows in zip(coresets, found, strict=True):
+                    coreset.add(rows, number)
             progress("embedding", number + 1, len(paths))
         _check_different(thumbnails)
         banks, halves = [], []
@@ -200,9 +206,9 @@ class _TapCoresets:
         self.whole = CoresetBuilder(size, seed=config.seed, memory_mb=_MEMORY_MB)
         self.halves = tuple(CoresetBuilder(size // 2, seed=config.seed, memory_mb=_MEMORY_MB // 2) for _ in range(2))
 
-    def add(self, rows: Float32Array, number: int, tags: Int64Array) -> None:
+    def add(self, rows: BankRows, number: int) -> None:
         for coreset in (self.whole, self.halves[number % 2]):
-            coreset.add(rows, number, tags)
+            coreset.add(rows.vectors, number, rows.tags)
 
 
 def _check_different(thumbnails: Mapping[str, bytes]) -> None:

@@ -20,6 +20,7 @@ from anomaly.detector.patchcore import PatchCore
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection, select_settings
 from anomaly.detector.suspects import Suspect, name_suspects, own_scores
+from anomaly.detector.turn_choice import choose_turns
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.names import printable_name
 
@@ -70,8 +71,9 @@ def train(
         (:mod:`anomaly.detector.selection`).
     device : {"auto", "cpu", "cuda"}
     progress : Progress
-        Told about ``checking images``, ``trying settings``, ``looking for suspects``, ``looking for mislabelled
-        images`` and the stages of :meth:`anomaly.PatchCore.fit` and :meth:`anomaly.Detector.calibrate`.
+        Told about ``checking images``, ``trying settings``, ``trying turned copies``, ``looking for suspects``,
+        ``looking for mislabelled images`` and the stages of :meth:`anomaly.PatchCore.fit` and
+        :meth:`anomaly.Detector.calibrate`.
 
     Returns
     -------
@@ -90,6 +92,7 @@ def train(
     split = split_dataset(dataset, config.split, seed=config.seed, duplicates=duplicates)
     bank, validation = split.select("bank"), split.select("validation")
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
+    selection = choose_turns(selection, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
     core = PatchCore(selection.config, device=device)
     detector = core.fit(
         [image.path for image in bank],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from anomaly.detector.features import Extractor
 from anomaly.detector.network_builder import NetworkBuilder
 from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
+from anomaly.detector.turned import bank_rows, bank_turns, some_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
 from anomaly.imaging.decode import load_image
@@ -27,6 +29,8 @@ from memory_bank import CoresetBuilder, MemoryBank
 
 BANK_IMAGES = 40
 """Bank images of a trial, evenly spaced."""
+_TRIAL_COPIES = 120
+"""Turned copies of all of them; each image is taken at some of the angles, its neighbours at others."""
 _TRIAL_ROWS = 3000
 _PATCHES = 100_000
 """Patches of one tap that the coreset of a trial is selected from, an even random share of every image."""
@@ -34,6 +38,7 @@ _MEMORY_MB = 600
 
 Key = tuple[bool, str]
 """Whitened or not, and the tap."""
+BankKey = TypeVar("BankKey")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +124,47 @@ def run_trials(
         yield network, SizeTrial(_judge(extractor, taps, banks, judged, own, step), undamaged)
 
 
+def turn_trial(
+    config: Config,
+    candidate: Candidate,
+    turns: Sequence[int],
+    *,
+    bank: Sequence[Path],
+    judged: Sequence[Path],
+    undamaged: BoolArray,
+    device: Device,
+    step: Callable[[], None],
+) -> Float64Array:
+    """Image scores under one candidate with each number of ``bank.turns``, (turns, n).
+
+    Parameters
+    ----------
+    config : Config
+    candidate : Candidate
+    turns : sequence of int
+    bank, judged, undamaged, device, step
+        As for :func:`run_trials`; ``step`` is called once for every bank image and number, and every judged image.
+    """
+    keys = [(candidate.whitening, tap) for tap in candidate.taps]
+    own = candidate.apply(config)
+    own = replace(own, embedding=replace(own.embedding, whitening=False))
+    builder = NetworkBuilder(own, device)
+    extractor, _ = builder.build()
+    taps = builder.config.embedding.taps
+    learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
+    banks: dict[tuple[int, Key], _TrialBank] = {}
+    for n in turns:
+        fitted = _fit(extractor, taps, keys, learnt, replace(own, bank=replace(own.bank, turns=n)), step)
+        banks |= {(n, key): its for key, its in fitted.items()}
+    found = _judge(extractor, taps, banks, judged, own, step)
+    trials = [SizeTrial({key: found[n, key] for key in keys}, undamaged) for n in turns]
+    share = config.scoring.top_share
+    return np.concatenate([trial.scores([candidate], scale_share=share) for trial in trials])
+
+
 @dataclass(frozen=True, eq=False)
 class _TrialBank:
+    tap: str
     whitening: Whitening | None
     bank: MemoryBank
 
@@ -144,13 +188,15 @@ def _fit(
     """Embed the bank images once and select a small coreset for each tap, whitened and not."""
     rng = np.random.default_rng(config.seed)
     columns: dict[str, list[Float32Array]] = {tap: [] for tap in taps}
-    for path in paths:
-        _, grids = extractor.embed(load_image(path, limits=config.image))
-        for tap, grid in zip(taps, grids, strict=True):
-            rows = grid.reshape(-1, grid.shape[-1])
-            share = max(1, _PATCHES // len(paths))
-            chosen = np.sort(rng.permutation(len(rows))[:share])
-            columns[tap].append(np.ascontiguousarray(rows[chosen]))
+    copies = max(1, _TRIAL_COPIES // len(paths))
+    turns, window = bank_turns(config), config.embedding.neighbourhood
+    share = max(1, _PATCHES // (len(paths) * min(copies, len(turns))))
+    for number, path in enumerate(paths):
+        image = load_image(path, limits=config.image)
+        for turn in some_turns(turns, number, copies):
+            for tap, found in zip(taps, bank_rows(extractor, image, turn, neighbourhood=window), strict=True):
+                chosen = np.sort(rng.permutation(len(found.vectors))[:share])
+                columns[tap].append(np.ascontiguousarray(found.vectors[chosen]))
         step()
     banks = {}
     for whitened, tap in keys:
@@ -160,24 +206,24 @@ def _fit(
             coreset.add(
                 rows if whitening is None else whitening.apply(rows), number, np.zeros((len(rows), 1), dtype=np.int64)
             )
-        banks[whitened, tap] = _TrialBank(whitening, coreset.build())
+        banks[whitened, tap] = _TrialBank(tap, whitening, coreset.build())
     return banks
 
 
 def _judge(
     extractor: Extractor,
     taps: Sequence[str],
-    banks: Mapping[Key, _TrialBank],
+    banks: Mapping[BankKey, _TrialBank],
     paths: Sequence[Path],
     config: Config,
     step: Callable[[], None],
-) -> dict[Key, list[Float32Array]]:
+) -> dict[BankKey, list[Float32Array]]:
     """Patch distances of all images under every small bank."""
-    found: dict[Key, list[Float32Array]] = {key: [] for key in banks}
+    found: dict[BankKey, list[Float32Array]] = {key: [] for key in banks}
     for path in paths:
         _, grids = extractor.embed(load_image(path, limits=config.image))
         by_tap = dict(zip(taps, grids, strict=True))
         for key, bank in banks.items():
-            found[key].append(bank.distances(by_tap[key[1]], neighbours=config.bank.neighbours))
+            found[key].append(bank.distances(by_tap[bank.tap], neighbours=config.bank.neighbours))
         step()
     return found

@@ -1,0 +1,108 @@
+"""At how many angles each undamaged image goes into the memory bank, chosen on the validation images.
+
+The other settings are chosen first, with the images as photographed (:mod:`anomaly.detector.selection`); only for those
+turned copies are tried, by the same measure and under the same rule: the given number stands unless another one's loss
+is lower by more than one standard error of the difference, image by image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from anomaly.config import Config
+from anomaly.dataset import LabelledImage
+from anomaly.detector.candidates import Candidate
+from anomaly.detector.progress import Progress, silent
+from anomaly.detector.sampling import evenly
+from anomaly.detector.selection import LEAST_IMAGES, MOST_IMAGES, Selection, label_losses
+from anomaly.detector.trial import BANK_IMAGES, turn_trial
+from anomaly.embedding.runtime import Device
+from anomaly.types import DAMAGED, BoolArray, Float64Array
+
+SETTING = "bank.turns"
+
+
+def choose_turns(
+    selection: Selection,
+    *,
+    bank: Sequence[LabelledImage],
+    validation: Sequence[LabelledImage],
+    fixed: Collection[str] = (),
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> Selection:
+    """Choose ``bank.turns`` for settings that are chosen already.
+
+    Parameters
+    ----------
+    selection : Selection
+    bank, validation : sequence of LabelledImage
+        The images of these splits.
+    fixed : collection of str
+        Settings that are not to be touched; with ``bank.turns`` among them nothing is tried.
+    device : {"auto", "cpu", "cuda"}
+    progress : Progress
+        Told about the stage ``trying turned copies``.
+
+    Returns
+    -------
+    Selection
+        With one more reason where turned copies were tried.
+
+    Raises
+    ------
+    ImageError, BackboneError, RuntimeUnavailableError, ConfigError
+    """
+    config = selection.config
+    numbers = [config.bank.turns, *(n for n in config.selection.turns if n != config.bank.turns)]
+    chosen = [_few([i for i in validation if (i.label == DAMAGED) == damaged]) for damaged in (False, True)]
+    enough = min(map(len, chosen)) >= LEAST_IMAGES
+    if not config.selection.automatic or SETTING in fixed or len(numbers) == 1 or not enough:
+        return selection
+    judged = [*chosen[0], *chosen[1]]
+    truth = np.array([image.label == DAMAGED for image in judged])
+    total, done = len(numbers) * min(len(bank), BANK_IMAGES) + len(judged), 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("trying turned copies", done, total)
+
+    scores = turn_trial(
+        config,
+        Candidate.of(config),
+        numbers,
+        bank=[image.path for image in bank],
+        judged=[image.path for image in judged],
+        undamaged=~truth,
+        device=device,
+        step=step,
+    )
+    return _choose(selection, numbers, scores, truth)
+
+
+def _choose(selection: Selection, numbers: Sequence[int], scores: Float64Array, truth: BoolArray) -> Selection:
+    """Apply the rule; ``numbers[0]`` is the given one."""
+    config: Config = selection.config
+    losses = label_losses(scores, truth, seed=config.seed)
+    mean = losses.mean(axis=1)
+    best = int(mean.argmin())
+    difference = losses[0] - losses[best]
+    error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
+    figures = ", ".join(f"{n}: loss {loss:.3f}" for n, loss in zip(numbers, mean, strict=True))
+    if float(difference.mean()) > error:
+        reason = (
+            f"chosen: each training image goes into the memory bank at {numbers[best]} angles ({figures}); as given "
+            f"({numbers[0]}) it is worse by {float(difference.mean()) / error:.1f} standard errors."
+        )
+        config = replace(config, bank=replace(config.bank, turns=numbers[best]))
+    else:
+        reason = f"turned copies in the memory bank are not clearly better than {numbers[0]} ({figures})."
+    return replace(selection, config=config, reasons=(*selection.reasons, reason))
+
+
+def _few(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    return [images[i] for i in evenly(len(images), MOST_IMAGES)]
