@@ -14,6 +14,7 @@ from anomaly.dataset import Dataset, LabelledImage, SplitAssignment, find_duplic
 from anomaly.dataset.wording import counted, listed
 from anomaly.detector.bank_change import without_images
 from anomaly.detector.detector import Detector
+from anomaly.detector.embedded import EmbedAll, embed_here
 from anomaly.detector.leave_out import choose_to_leave_out
 from anomaly.detector.origin import Provenance
 from anomaly.detector.patchcore import PatchCore
@@ -55,6 +56,7 @@ def train(
     data: str,
     fixed: Collection[str] = (),
     device: Device = "auto",
+    embed_all: EmbedAll = embed_here,
     progress: Progress = silent,
 ) -> Training:
     """Split, fit and calibrate.
@@ -69,6 +71,8 @@ def train(
         Settings, as ``section.name``, that somebody chose on purpose; only the others are tried out
         (:mod:`anomaly.detector.selection`).
     device : {"auto", "cpu", "cuda"}
+    embed_all : EmbedAll
+        Who embeds the images that the memory is made of; see :class:`anomaly.PatchCore`.
     progress : Progress
         Told about ``checking images``, ``trying settings``, ``looking for suspects``, ``looking for mislabelled
         images`` and the stages of :meth:`anomaly.PatchCore.fit` and :meth:`anomaly.Detector.calibrate`.
@@ -90,7 +94,7 @@ def train(
     split = split_dataset(dataset, config.split, seed=config.seed, duplicates=duplicates)
     bank, validation = split.select("bank"), split.select("validation")
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
-    core = PatchCore(selection.config, device=device)
+    core = PatchCore(selection.config, device=device, embed_all=embed_all)
     detector = core.fit(
         [image.path for image in bank],
         names=[image.name for image in bank],
