@@ -30,9 +30,15 @@ from benchmarks._processes import ROOT
 
 OUTPUT = Path(__file__).parent / "results" / "experiment_check.json"
 SMALL = Space(
-    axes={"geometry.size": (320, 448), "embedding.taps": ("registry",), "embedding.whitening": (False, True)},
-    trials=8,
+    axes={
+        "geometry.size": (320,),
+        "bank.max_rows": (500,),
+        "embedding.whitening": (False, True),
+        "scoring.smoothing": (0.5, 1.0, 2.0),
+    },
+    trials=6,
     repeats=2,
+    patches=10_000,
 )
 
 
@@ -95,7 +101,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     bundled = ROOT / "data" / "ball_screw"
     parser.add_argument("images", type=Path, nargs="?", default=bundled, metavar="IMAGES", help="labelled photographs")
-    parser.add_argument("--space", type=Path, metavar="FILE", help="what is compared (default: 8 small trials)")
+    parser.add_argument("--space", type=Path, metavar="FILE", help="what is compared (default: 6 small trials)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="of the memories")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keeps the experiment (default: it is thrown away)")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")

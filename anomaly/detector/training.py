@@ -102,16 +102,23 @@ def train(
         progress=progress,
     )
     detector, suspects = _look_for_mislabelled(detector, bank, validation, progress)
-    provenance = Provenance(
+    notes = (*dataset.notes, *split.notes, *_left_out_notes(suspects))
+    provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
+    detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
+    return Training(detector, split, selection, split.select("test"), suspects)
+
+
+def _provenance(
+    dataset: Dataset, data: str, *, notes: tuple[str, ...], selection: Selection, split: SplitAssignment
+) -> Provenance:
+    return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,
         layout=dataset.layout,
-        notes=(*dataset.notes, *split.notes, *_left_out_notes(suspects)),
+        notes=notes,
         selection=selection.reasons,
         splits=split.entries,
     )
-    detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
-    return Training(detector, split, selection, split.select("test"), suspects)
 
 
 def _look_for_mislabelled(
