@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks._machine import machine_line
 from benchmarks._results import read_results
+from benchmarks.performance_plots import plots
 from benchmarks.tables import RESULTS
 
 HEAD = """# Performance
@@ -34,10 +35,13 @@ def page(results: Path = RESULTS) -> str:
         One of them is no result file.
     """
     speed, scale = (read_results(results / name) for name in ("speed.json", "scale.json"))
+    pictures = {name: f"![{plot.alt}](images/{plot.name})\n\n" for name, plot in plots(results).items()}
     parts = [
-        *(f"{write(speed[name])}\n\n{_measured(speed[name])}" for name, write in SPEED.items() if name in speed),
-        *(f"{write(scale[name])}\n\n{_measured(scale[name])}" for name, write in SCALE.items() if name in scale),
-    ]
+        *(f"{write(speed[name])}\n\n{pictures.get(name, '') if name == 'stages' else ''}{_measured(speed[name])}"
+          for name, write in SPEED.items() if name in speed),
+        *(f"{write(scale[name])}\n\n{pictures.get(name, '')}{_measured(scale[name])}"
+          for name, write in SCALE.items() if name in scale),
+    ]  # fmt: skip
     return "\n\n".join([HEAD, *(parts or [NOTHING])]) + "\n"
 
 

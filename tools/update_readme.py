@@ -1,4 +1,4 @@
-"""Fill the sections of README.md that are made by programs, and docs/performance.md.
+"""Fill the sections of README.md that are made by programs, and docs/performance.md with its plots.
 
 ``python tools/update_readme.py`` writes the tables, from ``benchmarks/results/``. With ``--demo`` it also runs the demo
 and writes its output and ``docs/images/demo-heatmap.png``.
@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.performance import page as performance_page
+from benchmarks.performance_plots import draw, plots
 from benchmarks.tables import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +94,8 @@ def main() -> None:
     if parser.parse_args().demo:
         page = replace_section(page, "demo", _demo_section())
     PERFORMANCE.write_text(performance_page(), encoding="utf-8")
+    for plot in plots().values():
+        (PICTURE.parent / plot.name).write_bytes(draw(plot))
     README.write_text(replace_section(page, "results", markdown()), encoding="utf-8")
 
 

@@ -127,6 +127,13 @@ TRAIN = Verb(
         Option("--weights", "short for --set embedding.weights=FILE", "FILE", values.named),
         Option("--from-experiment", "take the settings that the newest --experiment on these photographs chose"),
         replace(_WORK, help=f"folder that --experiment wrote to (default: {DEFAULT_WORK})"),
+        Option(
+            "--ray",
+            "embed the images of the memory on a Ray cluster: its address, or local for workers on this machine; the "
+            "trained model is the same as without",
+            "ADDRESS",
+            values.named,
+        ),
         _MODEL,
         _DEVICE,
         _JSON,

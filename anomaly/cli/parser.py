@@ -144,6 +144,8 @@ def _check_experiment(found: dict[str, Any]) -> None:
         raise UsageError(f"--from-experiment brings all settings and does not use --{', --'.join(given)}")
     if "work" in found and "from_experiment" not in found:
         raise UsageError("--train uses --work with --from-experiment only")
+    if "ray" in found and found.get("device") == "cuda":
+        raise UsageError("--train --ray embeds on processors and does not use --device cuda")
 
 
 def _check_cluster(found: dict[str, Any]) -> None:

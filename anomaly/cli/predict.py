@@ -19,7 +19,7 @@ from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
 
 
 def run(arguments: Arguments) -> int:
-    """Judge image after image, and tell each in its turn as soon as it is known.
+    """Judge images, several at a time, and tell each in its turn as soon as it is known.
 
     Returns
     -------
@@ -65,9 +65,8 @@ def run(arguments: Arguments) -> int:
 def judge(
     detector: Detector, images: Sequence[tuple[str, ImageError | None]], *, part_type: str = ""
 ) -> Generator[Row, None, None]:
-    """Predict images in their order; what is wrong with one becomes part of its row."""
-    # One worker: an interrupted process of several was once seen to wait for its threads for ever.
-    found = predict_all(detector, [path for path, error in images if error is None], part_type=part_type, workers=1)
+    """Predict images, several at a time, in their order; what is wrong with one becomes part of its row."""
+    found = predict_all(detector, [path for path, error in images if error is None], part_type=part_type)
     with closing(found):
         for path, error in images:
             result = next(found) if error is None else error

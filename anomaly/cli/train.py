@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
 
 if TYPE_CHECKING:
+    from anomaly.detector.embedded import EmbedAll
     from anomaly.detector.training import Training
     from anomaly.experiment import Experiment
 
@@ -38,7 +40,9 @@ def run(arguments: Arguments) -> int:
     check_target(arguments.model)
     config, fixed = read_config(arguments)
     folder, name = data_folder(arguments.data)
-    with Reporter(quiet=arguments.quiet) as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(Reporter(quiet=arguments.quiet))
+        elsewhere = _embedding_elsewhere(arguments, stack)
         dataset = read_dataset(folder)
         progress.remark(f"{printable_name(name)}: {dataset.layout}")
         experiment = None
@@ -46,7 +50,8 @@ def run(arguments: Arguments) -> int:
             experiment, config = _chosen(dataset, arguments)
         from anomaly.detector.training import train
 
-        training = train(dataset, config, data=name, fixed=fixed, device=arguments.device, progress=progress)
+        device = "cpu" if arguments.ray is not None else arguments.device
+        training = train(dataset, config, data=name, fixed=fixed, device=device, progress=progress, **elsewhere)
         if experiment is not None:
             training = _with_reason(training, experiment)
         report = _test(training, progress)
@@ -60,6 +65,15 @@ def run(arguments: Arguments) -> int:
         for line in suspect_lines(training, arguments.model):
             emit(line)
     return 1 if report is not None and report.failed else 0
+
+
+def _embedding_elsewhere(arguments: Arguments, stack: ExitStack) -> dict[str, EmbedAll]:
+    """Connect to the cluster that was named, until the stack ends; an argument of ``train``, or none."""
+    if arguments.ray is None:
+        return {}
+    from anomaly.cluster import embedding_on_cluster
+
+    return {"embed_all": stack.enter_context(embedding_on_cluster(arguments.ray))}
 
 
 def read_config(arguments: Arguments) -> tuple[Config, frozenset[str]]:

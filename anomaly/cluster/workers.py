@@ -1,7 +1,7 @@
-"""Images to workers and verdicts back, whatever happens to a worker. The only importer of ray.
+"""Images to workers and answers back, whatever happens to a worker. The only importer of ray.
 
-A worker is a Ray actor: it loads the trained model once and judges one image at a time on one core. What was given to
-a worker that was lost is given to another; a verdict is handed over once, when it arrives
+A worker is a Ray actor: one that judges loads the trained model once and judges one image at a time on one core. What
+was given to a worker that was lost is given to another; an answer is handed over once, when it arrives
 (docs/decisions/0023-several-images-at-a-time.md).
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -69,7 +69,7 @@ class Judge:
         )
         self._part_type = order.part_type
 
-    def judge(self, path: str) -> Prediction | ImageError:
+    def work(self, path: str) -> Prediction | ImageError:
         """Return the verdict without its map, which nobody needs and which is larger than the photograph."""
         try:
             found = self._detector.predict(path, part_type=self._part_type)
@@ -103,11 +103,28 @@ def judge_on_cluster(
     RuntimeUnavailableError
         Ray is not installed, the cluster does not answer, or no worker could load the trained model.
     """
+    with session(address) as (ray, free):
+        actor = ray.remote(Judge).options(num_cpus=1)
+        yield from hand_out(ray, lambda: actor.remote(order), paths, workers=min(workers or free, len(paths)))
+
+
+@contextmanager
+def session(address: str) -> Iterator[tuple[Any, int]]:
+    """Connect to a cluster until the block ends.
+
+    Yields
+    ------
+    tuple of (module, int)
+        ray, and how many cores the cluster has free, at least 1.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        Ray is not installed, or the cluster does not answer.
+    """
     ray = _started(address)
     try:
-        count = workers or max(1, int(ray.available_resources().get("CPU", 1)))
-        actor = ray.remote(Judge).options(num_cpus=1)
-        yield from _hand_out(ray, lambda: actor.remote(order), paths, workers=min(count, len(paths)))
+        yield ray, max(1, int(ray.available_resources().get("CPU", 1)))
     finally:
         ray.shutdown()
 
@@ -138,17 +155,38 @@ def _started(address: str) -> Any:
     return ray
 
 
-def _hand_out(
+def hand_out(
     ray: Any, make: Callable[[], Any], paths: Sequence[str], *, workers: int
-) -> Generator[Judgement, None, None]:
-    """Give each idle worker an image; replace the workers that are lost."""
+) -> Generator[tuple[str, Any], None, None]:
+    """Give each idle worker an image; replace the workers that are lost.
+
+    Parameters
+    ----------
+    ray : module
+    make : callable
+        Makes a worker: a Ray actor whose method ``work`` takes a path.
+    paths : sequence of str
+        All different.
+    workers : int
+
+    Yields
+    ------
+    tuple of (str, object)
+        A path and the answer, or an ``ImageError`` where several workers were lost over it; each path once, in the
+        order in which they are done.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        Every worker was lost before its first answer.
+    """
     todo, lost = deque(paths), Counter[str]()
     idle, running = [make() for _ in range(workers)], dict[Any, tuple[Any, str]]()
     answered = False
     while todo or running:
         while todo and idle:
             worker, path = idle.pop(), todo.popleft()
-            running[worker.judge.remote(path)] = (worker, path)
+            running[worker.work.remote(path)] = (worker, path)
         for ref in ray.wait(list(running), num_returns=1)[0]:
             worker, path = running.pop(ref)
             try:
@@ -163,7 +201,7 @@ def _hand_out(
                 if lost[path] < ATTEMPTS:
                     todo.appendleft(path)
                     continue
-                found = ImageError(f"expected a verdict, got {ATTEMPTS} lost workers; judge it alone", path=path)
+                found = ImageError(f"expected an answer, got {ATTEMPTS} lost workers; try it alone", path=path)
             else:
                 answered = True
                 idle.append(worker)
@@ -173,6 +211,6 @@ def _hand_out(
 def _useless(error: Exception) -> RuntimeUnavailableError:
     last = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason told").strip()
     return RuntimeUnavailableError(
-        f"--ray: every worker was lost before its first verdict, the last with: {last}; trained model and images must "
+        f"--ray: every worker was lost before its first answer, the last with: {last}; trained model and images must "
         "be readable under the same names on every machine, and goodparts installed"
     )

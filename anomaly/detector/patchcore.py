@@ -17,18 +17,20 @@ import numpy as np
 from anomaly.config import Config
 from anomaly.detector.capture_check import learn_capture
 from anomaly.detector.detector import Detector
+from anomaly.detector.embedded import EmbedAll, Wanted, embed_here
 from anomaly.detector.features import BankImage, Extractor
 from anomaly.detector.network_builder import NetworkBuilder
+from anomaly.detector.origin import EmbeddingFiles
 from anomaly.detector.part_view import learn_parts
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
-from anomaly.detector.thumbnails import Thumbnails, make_thumbnail
-from anomaly.detector.turned import BankRows, bank_rows, bank_turns
+from anomaly.detector.thumbnails import Thumbnails
+from anomaly.detector.turned import BankRows, bank_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
 from anomaly.errors import TooFewImagesError
-from anomaly.imaging.decode import content_hash, load_image
+from anomaly.imaging.decode import load_image
 from anomaly.scoring import image_score
 from anomaly.types import Float32Array
 from memory_bank import CoresetBuilder, MemoryBank
@@ -49,11 +51,16 @@ class PatchCore:
     config : Config, optional
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes CUDA where the machine has a driver for it and OpenVINO on the CPU elsewhere.
+    embed_all : EmbedAll
+        Who embeds the images that the memory is made of: this process, by default.
     """
 
-    def __init__(self, config: Config | None = None, *, device: Device = "auto") -> None:
+    def __init__(
+        self, config: Config | None = None, *, device: Device = "auto", embed_all: EmbedAll = embed_here
+    ) -> None:
         self.config = config or Config()
         self.device = device
+        self._embed_all = embed_all
         self._network: NetworkBuilder | None = None
 
     def prepare(self) -> NetworkBuilder:
@@ -109,7 +116,7 @@ class PatchCore:
         sample = evenly(len(paths), _SAMPLE_IMAGES)
         whitening = self._fit_whitening(builder, [paths[i] for i in sample], progress)
         extractor, files = builder.build(whitening)
-        filled = self._fill(extractor, paths, names or [str(image) for image in images], progress)
+        filled = self._fill(extractor, files, paths, names or [str(image) for image in images], progress)
         types = part_types or [""] * len(paths)
         bank_images = tuple(replace(image, part_type=its) for image, its in zip(filled.images, types, strict=True))
         detector = Detector(
@@ -131,32 +138,37 @@ class PatchCore:
     ) -> tuple[Whitening, ...]:
         if not self.config.embedding.whitening:
             return ()
-        extractor, _ = builder.build()
         columns: list[list[Float32Array]] = []
-        turns, window = bank_turns(self.config), self.config.embedding.neighbourhood
-        for number, path in enumerate(paths):
-            image = load_image(path, limits=self.config.image)
-            found = bank_rows(extractor, image, turns[number % len(turns)], neighbourhood=window)
-            columns.append([rows.vectors for rows in found])
-            progress("whitening", number + 1, len(paths))
+        turns = bank_turns(self.config)
+        wanted = [Wanted(path, (turns[number % len(turns)],)) for number, path in enumerate(paths)]
+        for done, found in enumerate(self._embed_all(*builder.build(), wanted, self.config), start=1):
+            (rows,) = found.copies
+            columns.append([of_tap.vectors for of_tap in rows])
+            progress("whitening", done, len(paths))
         return tuple(fit_whitening(np.concatenate(column)) for column in zip(*columns, strict=True))
 
-    def _fill(self, extractor: Extractor, paths: Sequence[Path], names: Sequence[str], progress: Progress) -> _Filled:
+    def _fill(
+        self,
+        extractor: Extractor,
+        files: EmbeddingFiles,
+        paths: Sequence[Path],
+        names: Sequence[str],
+        progress: Progress,
+    ) -> _Filled:
         """Embed every image at every angle and select the coresets: of all images, and of every other one."""
-        turns, window = bank_turns(self.config), self.config.embedding.neighbourhood
+        turns = bank_turns(self.config)
         coresets: list[_TapCoresets] = []
         images: list[BankImage] = []
         thumbnails: dict[str, bytes] = {}
-        for number, (path, name) in enumerate(zip(paths, names, strict=True)):
-            image = load_image(path, limits=self.config.image)
-            images.append(BankImage(name, content_hash(path), image.shape[1], image.shape[0]))
-            thumbnails[name] = make_thumbnail(image)
-            for turn in turns:
-                found = bank_rows(extractor, image, turn, neighbourhood=window)
-                if not coresets:
-                    patches = [len(rows.tags) * len(paths) * len(turns) for rows in found]
-                    coresets = [_TapCoresets(self.config, of_tap) for of_tap in patches]
-                for coreset, rows in zip(coresets, found, strict=True):
+        embedded = self._embed_all(extractor, files, [Wanted(path, turns) for path in paths], self.config)
+        for number, (found, name) in enumerate(zip(embedded, names, strict=True)):
+            images.append(BankImage(name, found.sha256, found.width, found.height))
+            thumbnails[name] = found.thumbnail
+            if not coresets:
+                patches = [len(rows.tags) * len(paths) * len(turns) for rows in found.copies[0]]
+                coresets = [_TapCoresets(self.config, of_tap) for of_tap in patches]
+            for copy in found.copies:
+                for coreset, rows in zip(coresets, copy, strict=True):
                     coreset.add(rows, number)
             progress("embedding", number + 1, len(paths))
         _check_different(thumbnails)

@@ -9,19 +9,16 @@ work and collects it again, and what comes out is the same, bit by bit, as judgi
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from anomaly.detector.crew import Crew
 from anomaly.detector.detector import Detector
 from anomaly.errors import ImageError
 from anomaly.types import Prediction
 from memory_bank import use_threads
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 FEW = 4
 """Images that are judged one after the other, since making the network ready for streams takes longer than it saves."""
@@ -34,7 +31,8 @@ def predict_all(
 ) -> Generator[Prediction | ImageError, None, None]:
     """Judge images, several at a time, and hand over each verdict in the order of the images.
 
-    Close the iterator, or use it up: images that were begun are finished then, and no other is begun.
+    Close the iterator, or use it up: images that were begun are finished then, and no other is begun. An interrupt
+    (Ctrl-C) at any moment does the same (:mod:`anomaly.detector.crew`).
 
     Parameters
     ----------
@@ -57,20 +55,19 @@ def predict_all(
         for path in paths:
             yield _predict(detector, path, part_type)
         return
-    from concurrent.futures import ThreadPoolExecutor
-
     prepared = _prepared(detector)
-    waiting: deque[Future[Prediction | ImageError]] = deque()
-    pool = ThreadPoolExecutor(workers, "judging", initializer=use_threads, initargs=(1,))
-    try:
-        for path in paths:
-            waiting.append(pool.submit(_predict, prepared, path, part_type))
-            if len(waiting) == _AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    crew = Crew[Path | str, Prediction | ImageError](
+        lambda path: _predict(prepared, path, part_type), workers=workers, ahead=_AHEAD, prepare=lambda: use_threads(1)
+    )
+    ahead = iter(paths)
+    for path in ahead:
+        # Alone until one was judged: what libraries prepare at their first use, not all prepare safely for two threads.
+        first = _predict(prepared, path, part_type)
+        yield first
+        if not isinstance(first, ImageError):
+            break
+    with closing(crew.run(ahead)) as found:
+        yield from found
 
 
 def cores() -> int:

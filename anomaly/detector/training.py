@@ -14,6 +14,7 @@ from anomaly.dataset import Dataset, LabelledImage, SplitAssignment, find_duplic
 from anomaly.dataset.wording import counted, listed
 from anomaly.detector.bank_change import without_images
 from anomaly.detector.detector import Detector
+from anomaly.detector.embedded import EmbedAll, embed_here
 from anomaly.detector.leave_out import choose_to_leave_out
 from anomaly.detector.origin import Provenance
 from anomaly.detector.patchcore import PatchCore
@@ -56,6 +57,7 @@ def train(
     data: str,
     fixed: Collection[str] = (),
     device: Device = "auto",
+    embed_all: EmbedAll = embed_here,
     progress: Progress = silent,
 ) -> Training:
     """Split, fit and calibrate.
@@ -70,6 +72,8 @@ def train(
         Settings, as ``section.name``, that somebody chose on purpose; only the others are tried out
         (:mod:`anomaly.detector.selection`).
     device : {"auto", "cpu", "cuda"}
+    embed_all : EmbedAll
+        Who embeds the images that the memory is made of; see :class:`anomaly.PatchCore`.
     progress : Progress
         Told about ``checking images``, ``trying settings``, ``trying turned copies``, ``looking for suspects``,
         ``looking for mislabelled images`` and the stages of :meth:`anomaly.PatchCore.fit` and
@@ -93,7 +97,7 @@ def train(
     bank, validation = split.select("bank"), split.select("validation")
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
     selection = choose_turns(selection, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
-    core = PatchCore(selection.config, device=device)
+    core = PatchCore(selection.config, device=device, embed_all=embed_all)
     detector = core.fit(
         [image.path for image in bank],
         names=[image.name for image in bank],
@@ -101,16 +105,23 @@ def train(
         progress=progress,
     )
     detector, suspects = _look_for_mislabelled(detector, bank, validation, progress)
-    provenance = Provenance(
+    notes = (*dataset.notes, *split.notes, *_left_out_notes(suspects))
+    provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
+    detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
+    return Training(detector, split, selection, split.select("test"), suspects)
+
+
+def _provenance(
+    dataset: Dataset, data: str, *, notes: tuple[str, ...], selection: Selection, split: SplitAssignment
+) -> Provenance:
+    return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=data,
         layout=dataset.layout,
-        notes=(*dataset.notes, *split.notes, *_left_out_notes(suspects)),
+        notes=notes,
         selection=selection.reasons,
         splits=split.entries,
     )
-    detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
-    return Training(detector, split, selection, split.select("test"), suspects)
 
 
 def _look_for_mislabelled(

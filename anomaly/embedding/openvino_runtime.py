@@ -51,6 +51,9 @@ class OpenVINORuntime:
         self._lock = threading.Lock()
         # What one thread asks for, another must not overwrite: each has requests of its own.
         self._own = threading.local()
+        # Its binding prepares NumPy at the first use, holding a lock while it waits for the interpreter's: two threads
+        # that come first at the same time would wait for each other for ever.
+        assert ov.Tensor(np.zeros(1, np.uint8)).data.size == 1
         self.name = f"OpenVINO {ov.__version__.split('-')[0]} on the CPU"
 
     def embed(self, images: UInt8Array) -> tuple[Float32Array, ...]:

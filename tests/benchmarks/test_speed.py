@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import _speed_parts, performance, scale, speed
+from benchmarks import _speed_parts, performance, performance_plots, scale, speed
 from benchmarks._timing import in_turn, summary
 from memory_bank import select_coreset
 from tests.parts import write_part
@@ -115,6 +115,27 @@ def test_the_page_has_a_table_for_every_part(tmp_path: Path) -> None:
     assert "| 256 px | 10,000 / 2,560 | 1 ms | 10 ms | 4 ms | 15 ms | 1.40 |" in page
     assert "20.0 times faster in 50 % of the memory" in page
     assert "| 1,000,000 | `faiss-cells` | 500 ms | 3.1 | 9.0 s | 0.40 % |" in page
+
+
+def test_what_was_measured_at_two_sizes_is_drawn(tmp_path: Path) -> None:
+    fits = [{"images": n, "seconds": n / 10, "peak_mib": 800 + n} for n in (500, 1000, 2000)]
+    bank = {"kind": "faiss-flat", "ratio": 1.0, "building_seconds": 1.0, "largest_to_nearest": 1.0}
+    banks = [{**bank, "rows": 10_000, "seconds": {"this": 0.5}}]
+    scale_results = {
+        "fit": {**MEASURED, "side": 512, "most_rows": 10_000, "fits": fits},
+        "search": {**MEASURED, "queries": 4096, "banks": banks},
+    }
+    (tmp_path / "scale.json").write_text(json.dumps(scale_results), encoding="utf-8")
+    found = performance_plots.plots(tmp_path)
+    assert list(found) == ["fit"]
+    assert found["fit"].x == (500, 1000, 2000)
+    assert found["fit"].panels["peak memory in MiB"]["fit"] == (1300, 1800, 2800)
+    page = performance.page(tmp_path)
+    assert "![seconds of a fit and peak memory in MiB against images](images/performance-fit.svg)" in page
+    picture = performance_plots.draw(found["fit"])
+    assert picture == performance_plots.draw(found["fit"])
+    assert b"<svg" in picture
+    assert len(picture) < 20_000
 
 
 def test_without_results_the_page_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from anomaly.cli import main
 from anomaly.detector import load_detector
 from tests.parts import TINY, write_dataset
 
+ROOT = Path(__file__).parents[2]
 SPACE = """
 trials = 3
 repeats = 1
@@ -111,3 +117,37 @@ def test_an_interruption_says_what_is_kept(
 def test_what_would_be_ignored_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "--from-experiment" in capsys.readouterr().err
+
+
+def _table(work: Path) -> dict[str, object]:
+    """The record without its times."""
+    (path,) = work.glob("experiment-*/experiment.json")
+    found: dict[str, object] = json.loads(path.read_text())
+    trials = [{**row, "seconds": 0} for row in found["trials"]]  # type: ignore[attr-defined]
+    return {**found, "created": "", "trials": trials}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_process_interrupted_three_times_and_resumed_ends_with_the_same_table(data: Path, tmp_path: Path) -> None:
+    words = ["--experiment", "--data", str(data / "parts"), "--space", str(data / "space.toml"), *FIXED, "--quiet"]
+    call = [sys.executable, str(ROOT / "model.py"), *words, "--work", str(tmp_path / "work")]
+    moments, stopped = random.Random(7), 0
+    for stop in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+        process = subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 200
+        # The folder is there once the plan is made: what comes then are trials, in some seconds.
+        while not list((tmp_path / "work").glob("experiment-*")):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 1.5))
+        process.send_signal(stop)
+        err = process.communicate(timeout=200)[1]
+        if process.returncode != 0:  # it may have been over sooner
+            stopped += 1
+            assert process.returncode == (130 if stop == signal.SIGINT else -signal.SIGKILL), err
+            assert "Traceback" not in err
+    assert stopped >= 2
+    assert subprocess.run(call, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert _table(tmp_path / "work") == _table(data / "work")

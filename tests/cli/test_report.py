@@ -132,6 +132,20 @@ def test_ten_photographs_of_two_part_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_ten_photographs_of_one_part_type_and_no_experiment(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "parts" / "gears", undamaged=6, damaged=4)
+    train(tmp_path / "model", tmp_path / "parts")
+    text = report(tmp_path / "model", tmp_path)
+    assert "10 photographs from" in text
+    assert "part type gears)" in text
+    assert "Too few damaged batches were tested to say what it is fit for" in text
+    assert "The data name no sessions" in text
+    assert "No experiment is on record for these photographs." in text
+    assert "(the learning curve) was not measured" in text
+    assert "the data do not say which photographs belong together" in text
+
+
+@pytest.mark.slow
 def test_without_a_test_split(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "parts", undamaged=8, damaged=3)
     more = ["--set", "split.test=0"]

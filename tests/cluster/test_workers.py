@@ -23,7 +23,7 @@ class _RayTaskError(_RayError):
 
 
 class _Cluster:
-    """What ``_hand_out`` uses of ray; ``loses(path, attempt)`` decides whether a worker dies over an image."""
+    """What ``hand_out`` uses of ray; ``loses(path, attempt)`` decides whether a worker dies over an image."""
 
     exceptions = SimpleNamespace(RayError=_RayError, RayTaskError=_RayTaskError)
 
@@ -32,7 +32,7 @@ class _Cluster:
 
     def make(self) -> Any:
         self.made += 1
-        return SimpleNamespace(judge=SimpleNamespace(remote=lambda path: (self.made, path, object())))
+        return SimpleNamespace(work=SimpleNamespace(remote=lambda path: (self.made, path, object())))
 
     def wait(self, refs: list[Any], *, num_returns: int) -> tuple[list[Any], list[Any]]:
         self.most = max(self.most, len(refs))
@@ -50,7 +50,7 @@ PATHS = [f"{i}.png" for i in range(20)]
 
 
 def _run(cluster: _Cluster, count: int = 3) -> list[Any]:
-    return list(workers._hand_out(cluster, cluster.make, PATHS, workers=count))
+    return list(workers.hand_out(cluster, cluster.make, PATHS, workers=count))
 
 
 def test_every_image_is_judged_once() -> None:

@@ -56,16 +56,16 @@ def test_what_cannot_be_read_stands_in_its_place(detector: Detector, photographs
 
 
 class _Counting:
-    """Judges nothing; counts images that were begun and not yet taken."""
+    """Judges nothing; counts images that were begun and not yet taken, and threads that began them."""
 
     def __init__(self) -> None:
         self.lock, self.begun, self.threads = threading.Lock(), 0, set[str]()
 
-    def __call__(self, detector: Detector, path: Path | str, part_type: str) -> ImageError:
+    def __call__(self, detector: Detector, path: Path | str, part_type: str) -> str:
         with self.lock:
             self.begun += 1
             self.threads.add(threading.current_thread().name)
-        return ImageError(str(path))
+        return str(path)
 
 
 def test_few_images_are_held_however_many_there_are(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,12 +87,27 @@ def test_closing_begins_no_more_images_and_leaves_no_thread(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("judging")]
 
 
+def test_threads_begin_once_an_image_was_judged(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    at: dict[str, str] = {}
+
+    def judged(detector: Detector, path: Path | str, part_type: str) -> object:
+        at[str(path)] = threading.current_thread().name
+        return ImageError("no image") if int(path) < 3 else path  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipeline, "_predict", judged)
+    assert len(list(predict_all(detector, [str(i) for i in range(9)]))) == 9
+    own = threading.current_thread().name
+    assert [at[str(i)] == own for i in range(9)] == [True] * 4 + [False] * 5
+
+
 def test_an_unexpected_error_is_not_swallowed(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(detector: Detector, path: Path | str, part_type: str) -> ImageError:
-        raise RuntimeError(str(path))
+    def broken(detector: Detector, path: Path | str, part_type: str) -> object:
+        if path == "3":
+            raise RuntimeError(str(path))
+        return path
 
     monkeypatch.setattr(pipeline, "_predict", broken)
-    with pytest.raises(RuntimeError, match="0"):
+    with pytest.raises(RuntimeError, match="3"):
         list(predict_all(detector, [str(i) for i in range(9)]))
 
 

@@ -22,6 +22,7 @@ from anomaly.dataset.splits import LEAST_UNDAMAGED
 from anomaly.embedding.registry import backbone, backbone_names
 from anomaly.types import DAMAGED, CaptureQuality, Prediction, Region
 from benchmarks.performance import page as performance_page
+from benchmarks.performance_plots import plots
 from benchmarks.tables import markdown
 from tests.docs.pages import ROOT, blocks, commands, inline_code, read
 from tests.parts import TINY, write_dataset, write_part
@@ -171,6 +172,7 @@ def test_the_tables_are_those_of_the_result_files() -> None:
 
 def test_the_performance_page_is_that_of_the_result_files() -> None:
     assert read("docs/performance.md") == performance_page(), "run: python tools/update_readme.py"
+    assert all((ROOT / "docs" / "images" / plot.name).is_file() for plot in plots().values())
 
 
 def test_the_two_commands_that_do_everything_are_make_targets() -> None:
