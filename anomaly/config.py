@@ -119,7 +119,7 @@ class SelectionConfig:
     top_share: tuple[float, ...] = (0.001, 0.003, 0.01)
     """For ``scoring.top_share``."""
     leave_out: bool = True
-    """Leave undamaged images out of the memory bank without which the validation images are told apart better."""
+    """Leave undamaged images out of the memory bank in which damaged validation images would look more ordinary."""
 
 
 @dataclass(frozen=True)
