@@ -129,7 +129,7 @@ class SelectionConfig:
     mirrored: bool = True
     """Whether ``bank.mirrored`` is tried with each of them."""
     leave_out: bool = True
-    """Leave undamaged images out of the memory bank without which the validation images are told apart better."""
+    """Leave undamaged images out of the memory bank in which damaged validation images would look more ordinary."""
 
 
 @dataclass(frozen=True)

@@ -1,57 +1,74 @@
 """Bank images that the labelled validation images speak against: training goes on without them.
 
-A mislabelled image in the memory bank makes damage like its own look ordinary. Left out, damaged validation images with
-such damage score higher and undamaged ones do not. A rare good part, left out, makes undamaged images like it score
-higher. So what decides is not how strange an image looks, but how well the labels of the validation images are told
-apart without it (``docs/decisions/0019-suspects.md``). One image is left out at a time, as long as the loss of
-:func:`anomaly.detector.selection.label_losses` falls by more than `MARGIN` standard errors, image by image, and by
-`LEAST_GAIN`.
+A mislabelled image among the undamaged ones brings patches of damage along, and damaged validation images with such
+damage come nearer to the bank; undamaged ones do not. A rare good part brings rare patches along as well, but what it
+brings nearer are undamaged images. So an image is judged by whom it brings nearer, not by how strange it looks
+(``docs/decisions/0019-suspects.md``).
+
+How much nearer: the fall of the logarithm of the image score when the image joins a bank in which the nearest tenth of
+the images do not count. They must not, because mislabelled images with the same damage would stand in for each other,
+and none of them would make a difference; the distance to a neighbour beyond the nearest is what density estimates use
+against outliers among the neighbours, too (Breunig et al. 2000, https://doi.org/10.1145/335191.335388).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from anomaly.config import Config
 from anomaly.dataset import LabelledImage
-from anomaly.detector.detector import Detector
+from anomaly.detector.features import Extractor
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.sampling import evenly
-from anomaly.detector.selection import LEAST_IMAGES, MOST_IMAGES, label_losses
+from anomaly.detector.scales import tap_scales
+from anomaly.detector.selection import LEAST_IMAGES, MOST_IMAGES
 from anomaly.imaging.decode import load_image
 from anomaly.scoring import fuse_grids, image_score
-from anomaly.types import DAMAGED, BoolArray, Float32Array, Float64Array, Int64Array
+from anomaly.types import DAMAGED, BoolArray, Float32Array, Float64Array
+from memory_bank import select_coreset
 
-MARGIN = 1.0
-LEAST_GAIN = 0.005
-"""In nats: labels that are told apart without an error can always be told apart a little better."""
+MARGIN = 1.5
+"""Standard errors by which an image has to bring damaged images nearer than undamaged ones."""
+LEAST_HARM = 0.005
+"""The same on the scale of logarithms: a difference so small is none, however certain."""
 MOST_SHARE = 0.2
-"""Of the bank images, left out at most."""
-_MOST_CANDIDATES = 40
-_CANDIDATE_SHARE = 1 / 3
-_NEIGHBOURS = 16
-"""Nearest rows looked at for each patch; where all of them were left out, the farthest counts: the score is too low."""
+"""Of the bank images of a part type, left out at most."""
+_UNCOUNTED_SHARE = 0.1
+_ROWS = 100
+"""Rows that stand for a bank image in one tap, the most different ones."""
+_SCALE_IMAGES = 16
+"""Undamaged validation images that the scale of each tap is estimated on."""
+_LEAST_SCORE = 1e-30
+"""Of two equal photographs, so that it has a logarithm."""
+_BLOCK = 1 << 24
+"""Distances measured at a time, in numbers: 64 MiB."""
 
 
 def choose_to_leave_out(
-    detector: Detector,
-    own_scores: Float64Array,
+    extractor: Extractor,
+    config: Config,
+    bank: Sequence[LabelledImage],
     validation: Sequence[LabelledImage],
     *,
     progress: Progress = silent,
 ) -> tuple[int, ...]:
-    """Return the places of the bank images without which the validation images are told apart better.
+    """Return the places of the bank images that make damaged validation images look ordinary.
+
+    Part types are looked at one by one: an image of a type of which hardly an undamaged image is at hand would seem to
+    help the damaged ones alone.
 
     Parameters
     ----------
-    detector : Detector
-    own_scores : ndarray of float64, (n,)
-        Of each bank image against the bank without itself; only the strangest third is considered.
+    extractor : Extractor
+    config : Config
+    bank : sequence of LabelledImage
+        Those that are to form the memory bank.
     validation : sequence of LabelledImage
-        At most `MOST_IMAGES` of either label are looked at, evenly spaced; with fewer than `LEAST_IMAGES` of either
-        nothing is left out.
+        Of each part type at most `MOST_IMAGES` of either label are looked at, evenly spaced; with fewer than
+        `LEAST_IMAGES` of either, or of bank images, nothing is left out.
     progress : Progress
         Told about the stage ``looking for mislabelled images``.
 
@@ -59,77 +76,127 @@ def choose_to_leave_out(
     ------
     ImageError
     """
-    chosen = [_few([i for i in validation if (i.label == DAMAGED) == damaged]) for damaged in (False, True)]
-    if min(map(len, chosen)) < LEAST_IMAGES:
-        return ()
-    images = [*chosen[0], *chosen[1]]
-    truth = np.array([image.label == DAMAGED for image in images])
-    seen = []
-    for done, image in enumerate(images, start=1):
-        seen.append(_look(detector, image))
-        progress("looking for mislabelled images", done, len(images))
-    order = np.argsort(-np.nan_to_num(own_scores, nan=-np.inf), kind="stable")
-    candidates = [int(i) for i in order[: min(_MOST_CANDIDATES, int(len(order) * _CANDIDATE_SHARE))]]
-    most = int(MOST_SHARE * len(own_scores))
-    return _greedy(detector, seen, truth, candidates, most)
+    work = []
+    for part_type in sorted({image.part_type for image in bank}):
+        numbers = [number for number, image in enumerate(bank) if image.part_type == part_type]
+        shown = [image for image in validation if image.part_type == part_type]
+        labels = [_few([i for i in shown if (i.label == DAMAGED) == damaged]) for damaged in (False, True)]
+        if min(len(numbers), *map(len, labels)) >= LEAST_IMAGES:
+            work.append((numbers, [*labels[0], *labels[1]]))
+    total = sum(len(numbers) + len(judged) for numbers, judged in work)
+    done = 0
 
-
-def _greedy(
-    detector: Detector, seen: Sequence[_Seen], truth: BoolArray, candidates: Sequence[int], most: int
-) -> tuple[int, ...]:
-    """Leave out one image after the other, always the one whose absence helps most."""
-
-    def scores(out: Collection[int]) -> list[float]:
-        return [_score(detector, of_image, out) for of_image in seen]
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("looking for mislabelled images", done, total)
 
     left_out: list[int] = []
-    losses = label_losses(np.array([scores(())]), truth, seed=detector.config.seed)[0]
-    while len(left_out) < most:
-        rest = [number for number in candidates if number not in left_out]
-        if not rest:
-            break
-        tried = label_losses(np.array([scores([*left_out, n]) for n in rest]), truth, seed=detector.config.seed)
-        best = int(tried.mean(axis=1).argmin())
-        gain = losses - tried[best]
-        if not gain.mean() > max(LEAST_GAIN, MARGIN * gain.std(ddof=1) / np.sqrt(len(gain))):
-            break
-        left_out.append(rest[best])
-        losses = tried[best]
+    for numbers, judged in work:
+        falls = _measure_falls(extractor, config, [bank[number] for number in numbers], judged, step)
+        truth = np.array([image.label == DAMAGED for image in judged])
+        left_out += [numbers[place] for place in harmful(falls, truth)]
     return tuple(sorted(left_out))
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """The nearest rows of each patch of one image, tap by tap: distances and bank images, (gh, gw, k) each."""
+def harmful(falls: Float64Array, damaged: BoolArray) -> tuple[int, ...]:
+    """Return which images bring damaged images nearer than undamaged ones, beyond chance; at most `MOST_SHARE`.
 
-    distance: tuple[Float32Array, ...]
-    group: tuple[Int64Array, ...]
+    Parameters
+    ----------
+    falls : ndarray of float64, (n, v)
+        By how much each of n images lowers the logarithm of the score of each of v others.
+    damaged : ndarray of bool, (v,)
+        At least two of either label.
+    """
+    of_damaged, of_good = falls[:, damaged], falls[:, ~damaged]
+    harm = of_damaged.mean(axis=1) - of_good.mean(axis=1)
+    error = np.sqrt(of_damaged.var(axis=1, ddof=1) / damaged.sum() + of_good.var(axis=1, ddof=1) / (~damaged).sum())
+    order = np.argsort(-harm, kind="stable")[: int(MOST_SHARE * len(falls))]
+    return tuple(sorted(int(i) for i in order if harm[i] > max(LEAST_HARM, MARGIN * error[i])))
 
 
-def _look(detector: Detector, image: LabelledImage) -> _Seen:
-    _, grids = detector.extractor.embed(load_image(image.path, limits=detector.config.image))
-    distances, groups = [], []
-    for grid, bank in zip(grids, detector.banks, strict=True):
+def _measure_falls(
+    extractor: Extractor,
+    config: Config,
+    bank: Sequence[LabelledImage],
+    judged: Sequence[LabelledImage],
+    step: Callable[[], None],
+) -> Float64Array:
+    """By how much each bank image lowers the logarithm of the score of each judged image, (n, v)."""
+
+    def embed(image: LabelledImage) -> tuple[Float32Array, ...]:
+        return extractor.embed(load_image(image.path, limits=config.image))[1]
+
+    kept: list[list[Float32Array]] = []
+    for image in bank:
+        kept.append([_most_different(grid, config.seed) for grid in embed(image)])
+        step()
+    taps = [_Remembered(np.stack(rows)) for rows in zip(*kept, strict=True)]
+    good = [image for image in judged if image.label != DAMAGED]
+    samples = [_distances(taps, embed(good[i])) for i in evenly(len(good), _SCALE_IMAGES)]
+    share = config.scoring.top_share
+    scales = tap_scales(
+        np.array([[image_score(nearest.min(axis=2), top_share=share) for nearest in sample] for sample in samples])
+    )
+    uncounted = max(2, round(_UNCOUNTED_SHARE * len(bank)))
+    falls = []
+    for image in judged:
+        falls.append(_falls_of(_distances(taps, embed(image)), scales, uncounted, config))
+        step()
+    return np.stack(falls, axis=1)
+
+
+def _falls_of(
+    distances: Sequence[Float32Array], scales: Sequence[float], uncounted: int, config: Config
+) -> Float64Array:
+    """Return the same for one judged image, (n,); ``distances`` are (gh, gw, n) for each tap."""
+
+    def log_score(grids: Sequence[Float32Array]) -> float:
+        fused = fuse_grids(grids, scales=scales, smoothing=config.scoring.smoothing)
+        return math.log(max(image_score(fused, top_share=config.scoring.top_share), _LEAST_SCORE))
+
+    bases = [np.partition(of_tap, uncounted, axis=2)[..., uncounted] for of_tap in distances]
+    joined = [
+        np.ascontiguousarray(np.moveaxis(np.minimum(of_tap, base[..., None]), 2, 0))
+        for of_tap, base in zip(distances, bases, strict=True)
+    ]
+    before = log_score(bases)
+    return np.array([before - log_score(grids) for grids in zip(*joined, strict=True)])
+
+
+class _Remembered:
+    """Rows of n images in one tap, (n, rows, d), laid out for measuring distances to each image at once."""
+
+    def __init__(self, rows: Float32Array) -> None:
+        self._images = rows.shape[0]
+        flat = rows.reshape(-1, rows.shape[2])
+        self._centre = flat.mean(axis=0)
+        flat = flat - self._centre
+        # |q - x|² = |q|² + (q, 1)·(-2 x, |x|²)
+        self._factor = np.ascontiguousarray(np.c_[-2 * flat, np.einsum("nd,nd->n", flat, flat)].T)
+
+    def nearest(self, grid: Float32Array) -> Float32Array:
+        """Distance of every patch to each image, (gh, gw, n); rounded as float32 rounds, for means only."""
         gh, gw, d = grid.shape
-        k = min(len(bank), _NEIGHBOURS * detector.config.bank.neighbours)
-        found = bank.search(np.ascontiguousarray(grid.reshape(gh * gw, d)), k=k)
-        distances.append(found.distance.reshape(gh, gw, k))
-        groups.append(bank.groups[found.index].reshape(gh, gw, k))
-    return _Seen(tuple(distances), tuple(groups))
+        queries = grid.reshape(gh * gw, d) - self._centre
+        found = np.empty((gh * gw, self._images), np.float32)
+        block = max(1, _BLOCK // self._factor.shape[1])
+        for at in range(0, len(queries), block):
+            some = np.c_[queries[at : at + block], np.ones(len(queries[at : at + block]), np.float32)]
+            found[at : at + block] = (some @ self._factor).reshape(len(some), self._images, -1).min(axis=2)
+        found += np.einsum("pd,pd->p", queries, queries)[:, None]
+        return np.sqrt(np.maximum(found, 0)).reshape(gh, gw, self._images)
 
 
-def _score(detector: Detector, seen: _Seen, left_out: Collection[int]) -> float:
-    """Image score by the rows of the other images; where all rows seen are left out, by the farthest of them."""
-    neighbours = detector.config.bank.neighbours
-    grids = []
-    for distance, group in zip(seen.distance, seen.group, strict=True):
-        kept = ~np.isin(group, list(left_out))
-        counted = kept & (np.cumsum(kept, axis=-1) <= neighbours)
-        n = counted.sum(axis=-1)
-        mean = (distance * counted).sum(axis=-1) / np.maximum(n, 1)
-        grids.append(np.where(n > 0, mean, distance[..., -1]).astype(np.float32))
-    fused = fuse_grids(grids, scales=detector.scales, smoothing=detector.config.scoring.smoothing)
-    return image_score(fused, top_share=detector.config.scoring.top_share)
+def _distances(taps: Sequence[_Remembered], grids: Sequence[Float32Array]) -> list[Float32Array]:
+    return [tap.nearest(grid) for tap, grid in zip(taps, grids, strict=True)]
+
+
+def _most_different(grid: Float32Array, seed: int) -> Float32Array:
+    """Rows that cover the patches of one image, (`_ROWS`, d); repeated where it has fewer patches."""
+    rows = np.ascontiguousarray(grid.reshape(-1, grid.shape[2]))
+    return np.resize(rows[select_coreset(rows, _ROWS, seed=seed).index], (_ROWS, rows.shape[1]))
 
 
 def _few(images: Sequence[LabelledImage]) -> list[LabelledImage]:

@@ -55,16 +55,24 @@ class NetworkBuilder:
             )
         self._geometry = Geometry(config.geometry.size, self._backbone.multiple, least)
         self._weights, self._weights_sha256 = load_weights(self._backbone, config.embedding.weights)
+        self._plain: tuple[Extractor, EmbeddingFiles] | None = None
         self._cuda = device == "cuda" or (device == "auto" and cuda_present())
 
     def build(self, whitening: Sequence[Whitening] = ()) -> tuple[Extractor, EmbeddingFiles]:
-        """Export the network and make it run.
+        """Export the network and make it run; without whitening once and for all.
 
         Parameters
         ----------
         whitening : sequence of Whitening
             One per tap, or none.
         """
+        if whitening:
+            return self._export(whitening)
+        if self._plain is None:
+            self._plain = self._export(())
+        return self._plain
+
+    def _export(self, whitening: Sequence[Whitening]) -> tuple[Extractor, EmbeddingFiles]:
         network = self._network(whitening)
         xml, weights = export(network)
         files = EmbeddingFiles(xml, weights, self._weights_sha256, tuple(whitening))

@@ -1,13 +1,13 @@
 """Undamaged training images that look damaged, each judged by a memory bank without itself.
 
-They are named; only what the labelled validation images speak against is left out (:mod:`anomaly.detector.leave_out`,
-``docs/decisions/0019-suspects.md``).
+They are named; only what the labelled validation images speak against is left out before
+(:mod:`anomaly.detector.leave_out`, ``docs/decisions/0019-suspects.md``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from anomaly.dataset import LabelledImage
 from anomaly.detector.capture_check import sampled_numbers
 from anomaly.detector.detector import Detector
 from anomaly.detector.progress import Progress, silent
@@ -24,7 +25,7 @@ from memory_bank.errors import TooFewRowsError
 
 LEAST_IMAGES = 5
 """Fewer scores say nothing about which of them stand out."""
-REACH = 2.0
+REACH = 1.5
 """Standard deviations above the middle, both robust, from which on an image is suspected."""
 
 
@@ -34,76 +35,51 @@ class Suspect:
 
     Attributes
     ----------
-    number : int
-        Its place among the images that were to form the bank.
     name : str
         As in ``splits.csv``.
     score : float
-        Image score against the bank without itself.
+        Image score against the bank without itself and those left out.
     limit : float
         What the scores of ordinary bank images do not exceed.
     left_out : bool
         The validation images spoke against it, and the memory bank has no row of it.
     """
 
-    number: int
     name: str
     score: float
     limit: float
     left_out: bool = False
 
 
-def own_scores(detector: Detector, paths: Sequence[Path], *, progress: Progress = silent) -> Float64Array:
-    """Score every bank image without its own rows.
-
-    Parameters
-    ----------
-    detector : Detector
-    paths : sequence of Path
-        Its bank images, in the order of their groups.
-    progress : Progress
-        Told about the stage ``looking for suspects``.
-
-    Returns
-    -------
-    ndarray of float64, (n,)
-        NaN where hardly a row of the bank comes from another image.
-
-    Raises
-    ------
-    ImageError
-    """
-    scores = np.full(len(paths), np.nan)
-    known = _known_scores(detector)
-    for number, path in enumerate(paths):
-        if number in known:
-            scores[number] = known[number]
-            continue
-        with suppress(TooFewRowsError):
-            pixels = load_image(path, limits=detector.config.image)
-            scores[number] = detector.sample(pixels, exclude_group=number).score
-        progress("looking for suspects", number + 1, len(paths))
-    return scores
-
-
-def name_suspects(detector: Detector, scores: Float64Array, *, left_out: Collection[int] = ()) -> tuple[Suspect, ...]:
+def find_suspects(
+    detector: Detector,
+    bank: Sequence[LabelledImage],
+    *,
+    left_out: Sequence[LabelledImage] = (),
+    progress: Progress = silent,
+) -> tuple[Suspect, ...]:
     """Return the bank images above `suspicion_limit` and those left out, strangest first.
 
     Parameters
     ----------
     detector : Detector
-        With all of them in its bank.
-    scores : ndarray of float64, (n,)
-        See `own_scores`.
-    left_out : collection of int
-        See :func:`anomaly.detector.leave_out.choose_to_leave_out`.
+    bank : sequence of LabelledImage
+        Its bank images, in the order of their groups.
+    left_out : sequence of LabelledImage
+        Images that were to be in the bank; see :func:`anomaly.detector.leave_out.choose_to_leave_out`.
+    progress : Progress
+        Told about the stage ``looking for suspects``.
+
+    Raises
+    ------
+    ImageError
     """
+    scores = _own_scores(detector, [image.path for image in bank], progress)
     limit = suspicion_limit(scores[np.isfinite(scores)])
     found = [
-        Suspect(number, detector.bank_images[number].name, float(score), limit, number in left_out)
-        for number, score in enumerate(scores)
-        if score > limit or number in left_out
+        Suspect(image.name, float(score), limit) for image, score in zip(bank, scores, strict=True) if score > limit
     ]
+    found += [Suspect(image.name, detector.score(image.path), limit, left_out=True) for image in left_out]
     return tuple(sorted(found, key=lambda suspect: -suspect.score))
 
 
@@ -133,6 +109,21 @@ def suspicion_limit(scores: npt.ArrayLike) -> float:
     middle = float(np.median(logs))
     spread = 1.4826 * float(np.median(np.abs(logs - middle)))
     return math.exp(middle + REACH * spread) if spread > 0 else math.inf
+
+
+def _own_scores(detector: Detector, paths: Sequence[Path], progress: Progress) -> Float64Array:
+    """Score every bank image without its own rows, (n,); NaN where hardly a row comes from another image."""
+    scores = np.full(len(paths), np.nan)
+    known = _known_scores(detector)
+    for number, path in enumerate(paths):
+        if number in known:
+            scores[number] = known[number]
+            continue
+        with suppress(TooFewRowsError):
+            pixels = load_image(path, limits=detector.config.image)
+            scores[number] = detector.sample(pixels, exclude_group=number).score
+        progress("looking for suspects", number + 1, len(paths))
+    return scores
 
 
 def _known_scores(detector: Detector) -> dict[int, float]:

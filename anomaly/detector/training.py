@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from anomaly.config import Config
 from anomaly.dataset import Dataset, LabelledImage, SplitAssignment, find_duplicates, split_dataset
 from anomaly.dataset.wording import counted, listed
-from anomaly.detector.bank_change import without_images
 from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import EmbedAll, embed_here
 from anomaly.detector.leave_out import choose_to_leave_out
@@ -20,7 +19,7 @@ from anomaly.detector.origin import Provenance
 from anomaly.detector.patchcore import PatchCore
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection, select_settings
-from anomaly.detector.suspects import Suspect, name_suspects, own_scores
+from anomaly.detector.suspects import Suspect, find_suspects
 from anomaly.detector.turn_choice import choose_turns
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.names import printable_name
@@ -75,8 +74,8 @@ def train(
     embed_all : EmbedAll
         Who embeds the images that the memory is made of; see :class:`anomaly.PatchCore`.
     progress : Progress
-        Told about ``checking images``, ``trying settings``, ``trying turned copies``, ``looking for suspects``,
-        ``looking for mislabelled images`` and the stages of :meth:`anomaly.PatchCore.fit` and
+        Told about ``checking images``, ``trying settings``, ``trying turned copies``, ``looking for mislabelled
+        images``, ``looking for suspects`` and the stages of :meth:`anomaly.PatchCore.fit` and
         :meth:`anomaly.Detector.calibrate`.
 
     Returns
@@ -98,13 +97,15 @@ def train(
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
     selection = choose_turns(selection, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
     core = PatchCore(selection.config, device=device, embed_all=embed_all)
+    left_out = _mislabelled(core, bank, validation, progress)
+    kept = [image for number, image in enumerate(bank) if number not in left_out]
     detector = core.fit(
-        [image.path for image in bank],
-        names=[image.name for image in bank],
-        part_types=[image.part_type for image in bank],
+        [image.path for image in kept],
+        names=[image.name for image in kept],
+        part_types=[image.part_type for image in kept],
         progress=progress,
     )
-    detector, suspects = _look_for_mislabelled(detector, bank, validation, progress)
+    suspects = find_suspects(detector, kept, left_out=[bank[number] for number in left_out], progress=progress)
     notes = (*dataset.notes, *split.notes, *_left_out_notes(suspects))
     provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
     detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
@@ -124,16 +125,14 @@ def _provenance(
     )
 
 
-def _look_for_mislabelled(
-    detector: Detector, bank: Sequence[LabelledImage], validation: Sequence[LabelledImage], progress: Progress
-) -> tuple[Detector, tuple[Suspect, ...]]:
-    """Leave out of the bank what the validation images speak against; name it and all that looks damaged."""
-    scores = own_scores(detector, [image.path for image in bank], progress=progress)
-    left_out: tuple[int, ...] = ()
-    if detector.config.selection.leave_out:
-        left_out = choose_to_leave_out(detector, scores, validation, progress=progress)
-    suspects = name_suspects(detector, scores, left_out=left_out)
-    return without_images(detector, left_out) if left_out else detector, suspects
+def _mislabelled(
+    core: PatchCore, bank: Sequence[LabelledImage], validation: Sequence[LabelledImage], progress: Progress
+) -> tuple[int, ...]:
+    """Places of the bank images that the validation images speak against, seen by the network without whitening."""
+    if not core.config.selection.leave_out:
+        return ()
+    extractor, _ = core.prepare().build()
+    return choose_to_leave_out(extractor, core.config, bank, validation, progress=progress)
 
 
 def _left_out_notes(suspects: Sequence[Suspect]) -> list[str]:
@@ -141,6 +140,6 @@ def _left_out_notes(suspects: Sequence[Suspect]) -> list[str]:
     if not names:
         return []
     return [
-        f"{counted(len(names), 'undamaged image')} left out of the memory bank, because the validation images are told "
-        f"apart better without: {listed(names)}."
+        f"{counted(len(names), 'undamaged image')} left out of the memory bank, because in it damaged validation "
+        f"images would look more ordinary, and undamaged ones would not: {listed(names)}."
     ]

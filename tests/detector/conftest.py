@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from anomaly import Config, Detector, PatchCore
 from anomaly.config import BankConfig, GeometryConfig
+from anomaly.dataset import LabelledImage
 from tests.parts import write_part
 
 SMALL = Config(geometry=GeometryConfig(96), bank=BankConfig(max_rows=300))
 PLANTED = (4, 11)
 """Numbers of the damaged ones among the mixed images."""
+
+
+def labelled(paths: Sequence[Path]) -> list[LabelledImage]:
+    """Images that the data call undamaged."""
+    return [LabelledImage(path, path.name, "undamaged") for path in paths]
 
 
 @pytest.fixture(scope="package")

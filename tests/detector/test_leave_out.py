@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomaly import Detector, PatchCore
-from anomaly.config import BankConfig
+from anomaly import Detector
 from anomaly.dataset import LabelledImage
-from anomaly.detector.bank_change import without_images
-from anomaly.detector.leave_out import _look, _score, choose_to_leave_out
-from anomaly.detector.suspects import own_scores
-from tests.detector.conftest import PLANTED, SMALL
+from anomaly.detector.leave_out import LEAST_HARM, _most_different, _Remembered, choose_to_leave_out, harmful
+from anomaly.types import Label
+from tests.detector.conftest import PLANTED, SMALL, labelled
 from tests.parts import write_part
 
 
@@ -21,52 +19,74 @@ def validation(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledImage]:
     folder = tmp_path_factory.mktemp("validation")
     images = []
     for i in range(16):
-        path = write_part(folder / f"{i}.png", 300 + i, damaged=i % 2 == 0)
-        images.append(LabelledImage(path, path.name, "damaged" if i % 2 == 0 else "undamaged"))
+        label: Label = "damaged" if i % 2 == 0 else "undamaged"
+        path = write_part(folder / f"{i}.png", 300 + i, damaged=label == "damaged")
+        images.append(LabelledImage(path, path.name, label))
     return images
 
 
-def test_the_mislabelled_ones_are_left_out_and_no_good_one(
+def left_out(
+    detector: Detector, bank: list[LabelledImage], validation: list[LabelledImage], part_type: str = ""
+) -> tuple[int, ...]:
+    bank = [dataclasses.replace(image, part_type=part_type) for image in bank]
+    return choose_to_leave_out(detector.extractor, SMALL, bank, validation)
+
+
+def test_the_mislabelled_ones_are_left_out_and_hardly_a_good_one(
     mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
 ) -> None:
-    found = choose_to_leave_out(mixed_detector, own_scores(mixed_detector, mixed_paths), validation)
-    assert found
-    assert set(found) <= set(PLANTED)
-    without = without_images(mixed_detector, found)
-    gap = [
-        min(d.score(i.path) for i in validation if i.label == "damaged")
-        - max(d.score(i.path) for i in validation if i.label == "undamaged")
-        for d in (mixed_detector, without)
-    ]
-    assert gap[1] > gap[0]
+    found = left_out(mixed_detector, labelled(mixed_paths), validation)
+    assert set(PLANTED) <= set(found)
+    assert len(found) <= 3
+    assert left_out(mixed_detector, labelled(mixed_paths), validation) == found
 
 
-def test_good_images_alone_stay(validation: list[LabelledImage], mixed_paths: list[Path]) -> None:
+def test_good_images_alone_stay(
+    mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
+) -> None:
     good = [path for i, path in enumerate(mixed_paths) if i not in PLANTED]
-    detector = PatchCore(SMALL, device="cpu").fit(good)
-    assert len(choose_to_leave_out(detector, own_scores(detector, good), validation)) <= 1
+    assert len(left_out(mixed_detector, labelled(good), validation)) <= 1
+
+
+def test_mislabelled_images_with_the_same_damage_do_not_hide_each_other(
+    mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
+) -> None:
+    twins = [mixed_paths[4] if i == 11 else path for i, path in enumerate(mixed_paths)]
+    assert {4, 11} <= set(left_out(mixed_detector, labelled(twins), validation))
 
 
 def test_few_validation_images_decide_nothing(
     mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
 ) -> None:
-    assert choose_to_leave_out(mixed_detector, own_scores(mixed_detector, mixed_paths), validation[:9]) == ()
+    assert left_out(mixed_detector, labelled(mixed_paths), validation[:9]) == ()
+    assert left_out(mixed_detector, labelled(mixed_paths[2:6]), validation) == ()
 
 
-@pytest.mark.parametrize("neighbours", [1, 3])
-def test_scores_without_an_image_are_those_of_the_bank_without_it(
-    mixed_detector: Detector, validation: list[LabelledImage], neighbours: int, monkeypatch: pytest.MonkeyPatch
+def test_images_of_another_part_type_decide_nothing(
+    mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
 ) -> None:
-    monkeypatch.setattr("anomaly.detector.leave_out._NEIGHBOURS", 300)
-    config = dataclasses.replace(mixed_detector.config, bank=BankConfig(max_rows=300, neighbours=neighbours))
-    detector = dataclasses.replace(mixed_detector, config=config)
-    for image in validation[:3]:
-        seen = _look(detector, image)
-        for out in ((), (4,), (2, 4, 11)):
-            expected = (without_images(detector, out) if out else detector).score(image.path)
-            assert _score(detector, seen, out) == pytest.approx(expected, rel=1e-5)
-            monkeypatch.setattr("anomaly.detector.leave_out._NEIGHBOURS", 4)
-            assert _score(detector, _look(detector, image), out) <= expected * 1.00001
-            monkeypatch.setattr("anomaly.detector.leave_out._NEIGHBOURS", 300)
-    everything = range(len(detector.bank_images))
-    assert np.isfinite(_score(detector, seen, everything))
+    assert left_out(mixed_detector, labelled(mixed_paths), validation, part_type="gears") == ()
+
+
+def test_the_harm_must_be_beyond_chance_and_only_a_fifth_goes() -> None:
+    damaged = np.arange(20) % 2 == 0
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.001, (20, 20))
+    falls = noise + np.where(np.arange(20)[:, None] < 3, 2 * LEAST_HARM * damaged, 0)
+    assert harmful(falls, damaged) == (0, 1, 2)
+    assert harmful(falls, ~damaged) == (), "what brings undamaged images nearer stays"
+    assert harmful(random.normal(0, 1, (20, 20)) + 0.1 * damaged, damaged) != tuple(range(20))
+    assert harmful(noise + LEAST_HARM * damaged * (1 + np.arange(20)[:, None]), damaged) == (16, 17, 18, 19)
+    assert harmful(np.zeros((20, 20)), damaged) == ()
+
+
+def test_distances_to_each_image_are_those_to_the_nearest_of_its_rows() -> None:
+    random = np.random.default_rng(1)
+    rows = (5 + random.normal(size=(6, 100, 8))).astype(np.float32)
+    grid = (5 + random.normal(size=(4, 3, 8))).astype(np.float32)
+    found = _Remembered(rows).nearest(grid)
+    difference = grid[:, :, None, None].astype(np.float64) - rows
+    assert np.allclose(found, np.sqrt((difference**2).sum(axis=4)).min(axis=3), rtol=1e-4)
+    few = _most_different(grid, 0)
+    assert few.shape == (100, 8)
+    assert {row.tobytes() for row in few} == {row.tobytes() for row in grid.reshape(12, 8)}
