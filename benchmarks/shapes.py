@@ -1,11 +1,13 @@
 """Parts at any angle, and thin cracks on pictures much wider than high: what rotation costs, what squashing would.
 
-    python benchmarks/shapes.py DATA [--images N] [--output FILE]
+    python benchmarks/shapes.py DATA [--images N] [--turns N...] [--output FILE]
 
 DATA holds ``casting_512``; all pictures are made from it in memory and none is kept.
 
 Rotation: castings cut out as discs, so that no corner tells how far a picture was turned. The memory bank sees them as
-photographed; the test images are judged as photographed and turned by angles from 0 to 360 degrees.
+photographed, or at several angles (``bank.turns``) with as many rows; the test images are judged as photographed and
+turned by angles of which none is one of the bank's. Turned by 1 degree they are interpolated like the others and
+otherwise as photographed: what that costs is not the angle.
 
 Cracks: strips of three castings, 1260 x 500 px, with a drawn dark line of 2 to 3 px on one of them where
 damaged; judged in their own shape, and squashed to a square of as many pixels, as a fixed input size would do it.
@@ -25,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from anomaly import Detector, PatchCore
-from anomaly.config import Config, GeometryConfig
+from anomaly.config import BankConfig, CaptureConfig, Config, GeometryConfig, PartsConfig
 from anomaly.dataset import LabelledImage
 from anomaly.evaluation.metrics import image_auroc
 from anomaly.types import DAMAGED, UInt8Array
@@ -35,23 +37,28 @@ from benchmarks._results import format_table, percent, plain, write_results
 from benchmarks._sets import evenly, find_sets, read_set
 
 OUTPUT = Path(__file__).parent / "results" / "shapes.json"
-ANGLES = tuple(range(0, 360, 45))
-"""Turned by these and, so that no angle is a multiple of 90 degrees, 17 more."""
-_OFFSET = 17
+TURNS = (1, 4, 8, 16, 24)
+"""Values of ``bank.turns``."""
+ANGLES = (0, 1, 17, 62, 103, 171, 332)
+"""The test images are turned by these; none but the first is a multiple of 10 degrees or of 22.5."""
 _STRIP = (1260, 500)
 _TILE = 420
 _GREY = (128, 128, 128)
 Pictures = Sequence[UInt8Array]
 
 
-def rotation(bank: Sequence[Path], good: Sequence[Path], bad: Sequence[Path]) -> dict[str, float]:
+def rotation(bank: Sequence[Path], good: Sequence[Path], bad: Sequence[Path], *, turns: int) -> dict[str, float]:
     """Image AUROC with the test images as photographed, and turned by each angle."""
-    detector = _fit([_disc(path, 0) for path in bank], GeometryConfig())
-    found = {"as photographed": _auroc(detector, [_disc(p, 0) for p in good], [_disc(p, 0) for p in bad])}
-    for angle in (angle + _OFFSET for angle in ANGLES):
+    detector = _fit([_disc(path, 0) for path in bank], GeometryConfig(), turns=turns)
+    found = {}
+    for angle in ANGLES:
         turned = [[_disc(path, angle) for path in paths] for paths in (good, bad)]
-        found[f"{angle} degrees"] = _auroc(detector, *turned)
+        found[_name(angle)] = _auroc(detector, *turned)
     return found
+
+
+def _name(angle: int) -> str:
+    return f"{angle} degrees" if angle else "as photographed"
 
 
 def _disc(path: Path, angle: int) -> UInt8Array:
@@ -113,12 +120,18 @@ def _crack(picture: Image.Image, rng: np.random.Generator) -> None:
     ImageDraw.Draw(picture).line(points, fill=(45, 45, 45), width=int(rng.integers(2, 4)))
 
 
-def _fit(pictures: Pictures, geometry: GeometryConfig) -> Detector:
+def _fit(pictures: Pictures, geometry: GeometryConfig, *, turns: int = 1) -> Detector:
+    config = Config(
+        geometry=geometry,
+        bank=BankConfig(turns=turns),
+        capture=CaptureConfig(check=False),
+        parts=PartsConfig(find=False),
+    )
     with tempfile.TemporaryDirectory(prefix="shapes-") as name:
         paths = [Path(name) / f"{number:03d}.png" for number in range(len(pictures))]
         for path, picture in zip(paths, pictures, strict=True):
             Image.fromarray(picture).save(path, compress_level=1)
-        return PatchCore(Config(geometry=geometry), device="cpu").fit(paths)
+        return PatchCore(config, device="cpu").fit(paths)
 
 
 def _auroc(detector: Detector, good: Pictures, bad: Pictures) -> float:
@@ -139,11 +152,16 @@ def _measure(options: argparse.Namespace) -> None:
     bank = _paths(images.train, damaged=False, most=n)
     good, bad = (_paths(images.test, damaged=damaged, most=n) for damaged in (False, True))
     about = provenance()
-    tables = {"rotation": rotation(bank, good, bad), "cracks": cracks(bank, good, seed=0)}
+    turned = {str(turns): rotation(bank, good, bad, turns=turns) for turns in options.turns}
+    strips = cracks(bank, good, seed=0)
     print(f"{machine_line(about['machine'])}; {about['date'][:10]}\n")
-    for name, found in tables.items():
-        print(format_table((name, "image AUROC"), [(key, percent(value)) for key, value in found.items()]), end="\n\n")
-    results = {name: {key: plain(value) for key, value in found.items()} for name, found in tables.items()}
+    rows = [(turns, *(percent(value) for value in found.values())) for turns, found in turned.items()]
+    print(format_table(("bank.turns", *(_name(angle) for angle in ANGLES)), rows), end="\n\n")
+    print(format_table(("cracks", "image AUROC"), [(key, percent(value)) for key, value in strips.items()]))
+    results = {
+        "rotation": {turns: {key: plain(value) for key, value in found.items()} for turns, found in turned.items()},
+        "cracks": {key: plain(value) for key, value in strips.items()},
+    }
     write_results(options.output, about | {"images": n, "results": results})
 
 
@@ -152,6 +170,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("data", type=Path, metavar="DATA", help="folder that holds casting_512")
     parser.add_argument(
         "--images", type=int, default=60, metavar="N", help="bank images, and test images of each label"
+    )
+    parser.add_argument(
+        "--turns", type=int, nargs="+", default=TURNS, metavar="N", help="values of bank.turns to compare"
     )
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
     return parser.parse_args(arguments)
