@@ -63,8 +63,6 @@ class BankConfig:
     """Neighbours whose mean distance is the patch's distance."""
     turns: int = 1
     """Angles, evenly spaced, at which each training image goes into the bank; 1: as photographed, 4: quarter turns."""
-    mirrored: bool = False
-    """Whether its mirror image goes into the bank at these angles, too."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,6 @@ class SelectionConfig:
     """For ``scoring.top_share``."""
     turns: tuple[int, ...] = (4, 8)
     """For ``bank.turns``, once the other settings are chosen; empty: none."""
-    mirrored: bool = True
-    """Whether ``bank.mirrored`` is tried with each of them."""
     leave_out: bool = True
     """Leave undamaged images out of the memory bank in which damaged validation images would look more ordinary."""
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from anomaly.config import BankConfig, Config
+from anomaly.config import Config
 from anomaly.detector.candidates import Candidate, Network
 from anomaly.detector.features import Extractor
 from anomaly.detector.network_builder import NetworkBuilder
@@ -127,7 +127,7 @@ def run_trials(
 def turn_trial(
     config: Config,
     candidate: Candidate,
-    copies: Sequence[BankConfig],
+    turns: Sequence[int],
     *,
     bank: Sequence[Path],
     judged: Sequence[Path],
@@ -135,17 +135,15 @@ def turn_trial(
     device: Device,
     step: Callable[[], None],
 ) -> Float64Array:
-    """Image scores under one candidate with other copies of the images in the bank, (copies, n).
+    """Image scores under one candidate with each number of ``bank.turns``, (turns, n).
 
     Parameters
     ----------
     config : Config
     candidate : Candidate
-    copies : sequence of BankConfig
-        That differ in ``turns`` and ``mirrored``.
+    turns : sequence of int
     bank, judged, undamaged, device, step
-        As for :func:`run_trials`; ``step`` is called once for every bank image and kind of
-        copies, and once for every judged image.
+        As for :func:`run_trials`; ``step`` is called once for every bank image and number, and every judged image.
     """
     keys = [(candidate.whitening, tap) for tap in candidate.taps]
     own = candidate.apply(config)
@@ -154,12 +152,12 @@ def turn_trial(
     extractor, _ = builder.build()
     taps = builder.config.embedding.taps
     learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
-    banks: dict[tuple[BankConfig, Key], _TrialBank] = {}
-    for kind in copies:
-        fitted = _fit(extractor, taps, keys, learnt, replace(own, bank=kind), step)
-        banks |= {(kind, key): its for key, its in fitted.items()}
+    banks: dict[tuple[int, Key], _TrialBank] = {}
+    for n in turns:
+        fitted = _fit(extractor, taps, keys, learnt, replace(own, bank=replace(own.bank, turns=n)), step)
+        banks |= {(n, key): its for key, its in fitted.items()}
     found = _judge(extractor, taps, banks, judged, own, step)
-    trials = [SizeTrial({key: found[kind, key] for key in keys}, undamaged) for kind in copies]
+    trials = [SizeTrial({key: found[n, key] for key in keys}, undamaged) for n in turns]
     share = config.scoring.top_share
     return np.concatenate([trial.scores([candidate], scale_share=share) for trial in trials])
 

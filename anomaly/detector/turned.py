@@ -36,8 +36,8 @@ class BankRows:
 
 
 def bank_turns(config: Config) -> tuple[Turn, ...]:
-    """Return how each undamaged image goes into the bank; as photographed first."""
-    return even_turns(config.bank.turns, mirrored=config.bank.mirrored)
+    """Return at which angles each undamaged image goes into the bank; as photographed first."""
+    return even_turns(config.bank.turns)
 
 
 def bank_rows(extractor: Extractor, image: UInt8Array, turn: Turn, *, neighbourhood: int) -> tuple[BankRows, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from anomaly.types import DAMAGED, UNDAMAGED
 CONFIG = Config(
     geometry=GeometryConfig(96),
     bank=BankConfig(max_rows=300),
-    selection=SelectionConfig(sizes=(96,), smoothing=(0.5,), top_share=(0.01,), turns=(4,), mirrored=False),
+    selection=SelectionConfig(sizes=(96,), smoothing=(0.5,), top_share=(0.01,), turns=(4,)),
 )
 GIVEN = Selection(CONFIG, ("as given.",))
 
@@ -67,25 +68,15 @@ def test_the_same_images_give_the_same_choice(images) -> None:
     assert first == second
 
 
-def test_mirrored_copies_are_tried_with_each_number_and_told(images) -> None:
-    bank, validation = images
-    both = replace(GIVEN, config=replace(CONFIG, selection=replace(CONFIG.selection, mirrored=True)))
-    found = choose_turns(both, bank=bank, validation=validation, device="cpu")
-    assert found.config.bank.turns == 4
-    for copies in ("as photographed: loss", "at 4 angles: loss", "at 4 angles, mirrored too: loss"):
-        assert copies in found.reasons[1]
-
-
 @pytest.mark.parametrize(
     ("config", "fixed", "most"),
     [
         (CONFIG, {"bank.turns"}, 24),
-        (CONFIG, {"bank.mirrored"}, 24),
         (replace(CONFIG, selection=replace(CONFIG.selection, turns=())), set(), 24),
         (replace(CONFIG, selection=replace(CONFIG.selection, automatic=False)), set(), 24),
         (CONFIG, set(), 14),
     ],
-    ids=["turns fixed", "mirrored fixed", "none to try", "off", "too few labels"],
+    ids=["fixed", "none to try", "off", "too few labels"],
 )
 def test_where_nothing_is_to_be_tried_nothing_is(images, config: Config, fixed: set[str], most: int) -> None:
     bank, validation = images
