@@ -91,8 +91,7 @@ def train(
     )
     split = split_dataset(dataset, config.split, seed=config.seed, duplicates=duplicates)
     bank, validation = split.select("bank"), split.select("validation")
-    selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
-    selection = choose_turns(selection, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
+    selection = _choose(config, bank, validation, fixed, device, progress)
     core = PatchCore(selection.config, device=device)
     detector = core.fit(
         [image.path for image in bank],
@@ -111,6 +110,19 @@ def train(
     )
     detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
     return Training(detector, split, selection, split.select("test"), suspects)
+
+
+def _choose(
+    config: Config,
+    bank: Sequence[LabelledImage],
+    validation: Sequence[LabelledImage],
+    fixed: Collection[str],
+    device: Device,
+    progress: Progress,
+) -> Selection:
+    """Choose the settings, and for these whether the bank gets turned copies."""
+    found = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
+    return choose_turns(found, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
 
 
 def _look_for_mislabelled(
