@@ -28,12 +28,9 @@ class Turn:
     ----------
     degrees : float
         In [0, 360).
-    mirrored : bool
-        Whether left and right are exchanged before.
     """
 
     degrees: float = 0.0
-    mirrored: bool = False
 
     @property
     def quarters(self) -> int:
@@ -57,7 +54,7 @@ class Turn:
         ndarray of uint8, (H, W, 3)
             (W, H, 3) after an odd number of quarter turns.
         """
-        turned = np.rot90(image[:, ::-1] if self.mirrored else image, self.quarters)
+        turned = np.rot90(image, self.quarters)
         if self.exact:
             return np.ascontiguousarray(turned)
         rest = math.radians(self.degrees - 90.0 * self.quarters)
@@ -89,8 +86,7 @@ class Turn:
             cosine, sine = math.cos(math.radians(self.degrees)), math.sin(math.radians(self.degrees))
         centre = np.array([width - 1, height - 1]) / 2
         x, y = (points - (centre[::-1] if self.quarters % 2 else centre)).T
-        across = cosine * x - sine * y
-        return np.stack([-across if self.mirrored else across, sine * x + cosine * y], axis=1) + centre
+        return np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1) + centre
 
     def holds(self, points: Float64Array, *, height: int, width: int, clearance: float) -> BoolArray:
         """Tell which points of the turned image lie so far inside the photograph; all where nothing was filled up.
@@ -116,10 +112,9 @@ class Turn:
         return found
 
 
-def even_turns(n: int, *, mirrored: bool = False) -> tuple[Turn, ...]:
-    """Return n evenly spaced angles, the photograph as it is first; with ``mirrored`` each of them mirrored, too."""
-    plain = tuple(Turn(360.0 * number / n) for number in range(n))
-    return plain + tuple(Turn(turn.degrees, mirrored=True) for turn in plain if mirrored)
+def even_turns(n: int) -> tuple[Turn, ...]:
+    """Return n evenly spaced angles, the photograph as it is first."""
+    return tuple(Turn(360.0 * number / n) for number in range(n))
 
 
 def _beyond(side: int, other: int, angle: float) -> int:
