@@ -101,6 +101,12 @@ class CoresetBuilder:
         self._lost = 0.0
         self._covering_radius: float | None = None
 
+    @staticmethod
+    def memory_for(rows: int, *, dim: int, tags: int) -> int:
+        """MiB with which a builder holds so many rows of size ``dim`` at once, and so loses nothing."""
+        per_row, beside = _bytes_needed(dim, tags)
+        return -(-(rows * per_row + beside) // (1 << 20))
+
     @property
     def rows_seen(self) -> int:
         """Rows added so far."""
@@ -175,11 +181,10 @@ class CoresetBuilder:
 
     def _allocate(self, dim: int, width: int) -> None:
         """Make room for as many rows as the budget holds; the system hands out memory as it is filled."""
-        per_row, beside = memory_needed(dim)
-        per_row += 8 + 8 * width
+        per_row, beside = _bytes_needed(dim, width)
         capacity = ((self._memory_mb << 20) - beside) // per_row
         if capacity < 2 * self._size:
-            needed_mb = -(-(2 * self._size * per_row + beside) // (1 << 20))
+            needed_mb = self.memory_for(2 * self._size, dim=dim, tags=width)
             raise BudgetTooSmallError(
                 f"memory_mb: a coreset of {self._size} rows of size {dim} needs at least {needed_mb} MiB, "
                 f"got {self._memory_mb}; raise the budget or choose a smaller coreset",
@@ -198,3 +203,9 @@ class CoresetBuilder:
             held[:keep] = held[rows]
         self._held = keep
         self._lost += float(coreset.radius[-1])
+
+
+def _bytes_needed(dim: int, tags: int) -> tuple[int, int]:
+    """Bytes for each row held, its group and tags included, and bytes besides."""
+    per_row, beside = memory_needed(dim)
+    return per_row + 8 + 8 * tags, beside

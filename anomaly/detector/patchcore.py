@@ -39,8 +39,8 @@ MIN_IMAGES = 2
 """Fewer undamaged images leave nothing to compare one with."""
 _SAMPLE_IMAGES = 32
 """Images, evenly spaced, on which whitening and the scale of each tap are estimated."""
-_MEMORY_MB = 1500
-"""Working memory of the coreset selection of one tap."""
+_MEMORY_MB = 2400
+"""Budget of all coresets together; much less is in use at a time, since they are selected one after the other."""
 
 
 class PatchCore:
@@ -165,8 +165,7 @@ class PatchCore:
             images.append(BankImage(name, found.sha256, found.width, found.height))
             thumbnails[name] = found.thumbnail
             if not coresets:
-                patches = [len(rows.tags) * len(paths) * len(turns) for rows in found.copies[0]]
-                coresets = [_TapCoresets(self.config, of_tap) for of_tap in patches]
+                coresets = _coresets(self.config, found.copies[0], copies=len(paths) * len(turns))
             for copy in found.copies:
                 for coreset, rows in zip(coresets, copy, strict=True):
                     coreset.add(rows, number)
@@ -210,13 +209,31 @@ class _Filled:
     thumbnails: Thumbnails
 
 
+def _coresets(config: Config, examples: Sequence[BankRows], *, copies: int) -> list[_TapCoresets]:
+    """Return the empty coresets of each tap; the budget is divided by what each would need to hold all its patches."""
+    patches = [len(rows.tags) * copies for rows in examples]
+    wanted = [
+        2 * CoresetBuilder.memory_for(n, dim=rows.vectors.shape[1], tags=rows.tags.shape[1])
+        for n, rows in zip(patches, examples, strict=True)
+    ]
+    share = _MEMORY_MB / sum(wanted)
+    return [_TapCoresets(config, rows, patches=n, share=share) for n, rows in zip(patches, examples, strict=True)]
+
+
 class _TapCoresets:
     """The coresets of one tap: of all images, of the even and of the odd ones."""
 
-    def __init__(self, config: Config, patches: int) -> None:
+    def __init__(self, config: Config, example: BankRows, *, patches: int, share: float) -> None:
         size = max(2, min(config.bank.max_rows, round(config.bank.coreset_ratio * patches)))
-        self.whole = CoresetBuilder(size, seed=config.seed, memory_mb=_MEMORY_MB)
-        self.halves = tuple(CoresetBuilder(size // 2, seed=config.seed, memory_mb=_MEMORY_MB // 2) for _ in range(2))
+        dim, tags = example.vectors.shape[1], example.tags.shape[1]
+
+        def builder(size: int, patches: int) -> CoresetBuilder:
+            least = CoresetBuilder.memory_for(2 * size, dim=dim, tags=tags)
+            wanted = CoresetBuilder.memory_for(patches, dim=dim, tags=tags)
+            return CoresetBuilder(size, seed=config.seed, memory_mb=max(least, round(share * wanted)))
+
+        self.whole = builder(size, patches)
+        self.halves = tuple(builder(size // 2, patches - patches // 2) for _ in range(2))
 
     def add(self, rows: BankRows, number: int) -> None:
         for coreset in (self.whole, self.halves[number % 2]):

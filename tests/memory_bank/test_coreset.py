@@ -252,6 +252,20 @@ class TestCoresetBuilder:
         self.fill(enough, walks(10, 32), 10)
         assert len(enough.build()) == 10
 
+    def test_with_the_memory_for_all_rows_nothing_is_lost(self) -> None:
+        vectors = walks(30_000, 16)
+        enough = CoresetBuilder.memory_for(len(vectors), dim=16, tags=1)
+        radii = []
+        for memory_mb in (enough, enough - 6):
+            builder = CoresetBuilder(50, seed=0, memory_mb=memory_mb)
+            self.fill(builder, vectors, 1000)
+            builder.build()
+            radii.append(builder.covering_radius)
+        best = float(select_coreset(vectors, 50, seed=0).radius[-1])
+        assert radii[0] == best
+        assert radii[1] is not None
+        assert radii[1] > best
+
     def test_one_group_for_a_batch_and_more_after_building(self) -> None:
         builder = CoresetBuilder(5, seed=0, memory_mb=64)
         assert builder.covering_radius is None
