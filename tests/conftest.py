@@ -14,7 +14,6 @@ import pytest
 from anomaly.cli import main
 from tests.parts import TINY, write_dataset
 
-
 # Started in the background, a process inherits that Ctrl-C is ignored; the programs under test must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
