@@ -65,8 +65,13 @@ def run(arguments: Arguments) -> int:
 def judge(
     detector: Detector, images: Sequence[tuple[str, ImageError | None]], *, part_type: str = ""
 ) -> Generator[Row, None, None]:
-    """Predict images, several at a time, in their order; what is wrong with one becomes part of its row."""
-    found = predict_all(detector, [path for path, error in images if error is None], part_type=part_type)
+    """Predict images in their order; what is wrong with one becomes part of its row.
+
+    One at a time: network and search divide each image among the cores, and several at a time were slower
+    (docs/decisions/0023-several-images-at-a-time.md).
+    """
+    paths = [path for path, error in images if error is None]
+    found = predict_all(detector, paths, part_type=part_type, workers=1)
     with closing(found):
         for path, error in images:
             result = next(found) if error is None else error
