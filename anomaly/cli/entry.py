@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else DONE
     except KeyboardInterrupt:
+        if argv is None:
+            # The process is leaving: somebody impatient changes nothing any more.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
