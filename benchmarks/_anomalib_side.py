@@ -185,9 +185,10 @@ def _folder(work: Path, job: Mapping[str, Any], *, validation: str) -> Any:
         name="set",
         root=root,
         normal_dir="train",
-        normal_test_dir="good",
-        abnormal_dir="damaged",
+        normal_test_dir="good" if job["test"] else None,
+        abnormal_dir="damaged" if any(job["damaged"]) else None,
         num_workers=0,
+        test_split_mode="from_dir" if job["test"] else "none",
         val_split_mode=validation,
     )
 
