@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from memory_bank._exact import squared_distances
 from memory_bank._pruned import PrunedIndex
-from memory_bank._screen import frame_of, squared_norms
+from memory_bank._screen import TOO_FAR, frame_of, squared_norms
 from memory_bank._threads import threads
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
@@ -31,8 +31,6 @@ _PYTHON: Any = faiss
 _EXTRA = 7
 # Numbers held at a time while candidates are measured: 16 MiB of float64.
 _BLOCK = 1 << 21
-# Squared length, in the frame of the index, beyond which float32 comes near its end.
-_TOO_FAR = 1e30
 
 
 LEAST_FOR_CELLS = 50_000
@@ -95,7 +93,7 @@ class FaissCellsIndex:
         if not self.probed:
             return self._search_all(queries, k, kept)
         placed = self._frame.place(queries)
-        missed = ~(squared_norms(placed) < _TOO_FAR)
+        missed = ~(squared_norms(placed) < TOO_FAR)
         placed[missed] = 0
         proposed = self._propose(placed, k, self.probed, kept)
         missed |= proposed[:, k - 1] < 0

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from memory_bank._cells import LEAST_ROWS, MOST_ROWS, Cells, CellSearch, make_cells
 from memory_bank._exact import ExactIndex, squared_distances
-from memory_bank._screen import Frame, allowance, frame_of, left_factor, right_factor, squared_norms
+from memory_bank._screen import TOO_FAR, Frame, allowance, frame_of, left_factor, right_factor, squared_norms
 from memory_bank._threads import each, one_blas_thread, threads
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
@@ -33,8 +33,6 @@ _PRODUCT = 1 << 19
 _FEWEST, _MOST = 16, 2048
 # Numbers held at a time while pairs are measured: 16 MiB of float64.
 _BLOCK = 1 << 21
-# Squared length, in the frame of the index, beyond which float32 comes near its end.
-_TOO_FAR = 1e30
 # In the place of |x|² of rows that are left out: more than any product.
 _LEFT_OUT = np.float32(1e36)
 # Queries of which the bounds of all cells are held.
@@ -113,7 +111,7 @@ class PrunedIndex:
         placed = self._frame.place(queries)
         norms = squared_norms(placed)
         # A query so far off that float32 overflows.
-        far = ~(norms < _TOO_FAR)
+        far = ~(norms < TOO_FAR)
         distance, index = np.empty((n, k), np.float32), np.empty((n, k), np.int64)
         if far.any():
             plain = ExactIndex(self._vectors).search(queries[far], k=k, kept=kept)

@@ -21,6 +21,8 @@ from memory_bank.types import Float32Array, Float64Array
 
 # Below this, in scaled units, products may underflow and bounds say nothing.
 FLOOR = 1e-30
+# Squared length, in scaled units, beyond which float32 comes near its end.
+TOO_FAR = 1e30
 
 
 @dataclass(frozen=True, eq=False)

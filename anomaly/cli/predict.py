@@ -19,7 +19,7 @@ from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
 
 
 def run(arguments: Arguments) -> int:
-    """Judge images, several at a time, and tell each in its turn as soon as it is known.
+    """Judge image after image, and tell each in its turn as soon as it is known.
 
     Returns
     -------

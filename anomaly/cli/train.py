@@ -42,7 +42,7 @@ def run(arguments: Arguments) -> int:
     folder, name = data_folder(arguments.data)
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
-        elsewhere = _embedding_elsewhere(arguments, stack)
+        embed_all = _embedding(arguments, stack)
         dataset = read_dataset(folder)
         progress.remark(f"{printable_name(name)}: {dataset.layout}")
         experiment = None
@@ -51,7 +51,7 @@ def run(arguments: Arguments) -> int:
         from anomaly.detector.training import train
 
         device = "cpu" if arguments.ray is not None else arguments.device
-        training = train(dataset, config, data=name, fixed=fixed, device=device, progress=progress, **elsewhere)
+        training = train(dataset, config, data=name, fixed=fixed, device=device, embed_all=embed_all, progress=progress)
         if experiment is not None:
             training = _with_reason(training, experiment)
         report = _test(training, progress)
@@ -67,13 +67,15 @@ def run(arguments: Arguments) -> int:
     return 1 if report is not None and report.failed else 0
 
 
-def _embedding_elsewhere(arguments: Arguments, stack: ExitStack) -> dict[str, EmbedAll]:
-    """Connect to the cluster that was named, until the stack ends; an argument of ``train``, or none."""
+def _embedding(arguments: Arguments, stack: ExitStack) -> EmbedAll:
+    """Return who embeds the images of the memory: a cluster that was named, connected until the stack ends, or we."""
+    from anomaly.detector.embedded import embed_here
+
     if arguments.ray is None:
-        return {}
+        return embed_here
     from anomaly.cluster import embedding_on_cluster
 
-    return {"embed_all": stack.enter_context(embedding_on_cluster(arguments.ray))}
+    return stack.enter_context(embedding_on_cluster(arguments.ray))
 
 
 def read_config(arguments: Arguments) -> tuple[Config, frozenset[str]]:

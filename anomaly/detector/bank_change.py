@@ -10,11 +10,11 @@ import numpy as np
 
 from anomaly.calibration import ScoredImage
 from anomaly.detector.detector import Detector
+from anomaly.detector.embedded import Wanted, embed_one
 from anomaly.detector.features import BankImage
-from anomaly.detector.thumbnails import Thumbnails, make_thumbnail
-from anomaly.detector.turned import bank_rows, bank_turns
+from anomaly.detector.thumbnails import Thumbnails
+from anomaly.detector.turned import bank_turns
 from anomaly.errors import TooFewImagesError
-from anomaly.imaging.decode import content_hash, load_image
 from anomaly.types import BoolArray, Float32Array, Int64Array
 from memory_bank import MemoryBank
 
@@ -43,24 +43,22 @@ def with_image(detector: Detector, path: Path) -> Detector:
     ------
     ImageError
     """
-    pixels = load_image(path, limits=detector.config.image)
-    window = detector.config.embedding.neighbourhood
-    turned = [bank_rows(detector.extractor, pixels, turn, neighbourhood=window) for turn in bank_turns(detector.config)]
+    found = embed_one(detector.extractor, Wanted(path, bank_turns(detector.config)), detector.config)
     number = len(detector.bank_images)
     banks = []
-    for bank, of_tap in zip(detector.banks, zip(*turned, strict=True), strict=True):
+    for bank, of_tap in zip(detector.banks, zip(*found.copies, strict=True), strict=True):
         rows = np.concatenate([copy.vectors for copy in of_tap])
         tags = np.concatenate([copy.tags for copy in of_tap])
         chosen = farthest_rows(rows, bank, _share(detector, len(of_tap[0].tags), len(rows)))
         banks.append(bank.add(rows[chosen], number, tags[chosen]))
     name = _free_name(path.name, {image.name for image in detector.bank_images})
-    entry = BankImage(name, content_hash(path), pixels.shape[1], pixels.shape[0])
+    entry = BankImage(name, found.sha256, found.width, found.height)
     pictures = {image.name: detector.thumbnails.entry(image.name) for image in detector.bank_images}
     return replace(
         detector,
         banks=tuple(banks),
         bank_images=(*detector.bank_images, entry),
-        thumbnails=Thumbnails({**pictures, name: make_thumbnail(pixels)}),
+        thumbnails=Thumbnails({**pictures, name: found.thumbnail}),
     )
 
 

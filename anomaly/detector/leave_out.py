@@ -21,10 +21,10 @@ import numpy as np
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
 from anomaly.detector.features import Extractor
-from anomaly.detector.progress import Progress, silent
+from anomaly.detector.progress import Progress, silent, stepwise
 from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
-from anomaly.detector.selection import LEAST_IMAGES, MOST_IMAGES
+from anomaly.detector.selection import LEAST_IMAGES, some_of_each_label
 from anomaly.imaging.decode import load_image
 from anomaly.scoring import fuse_grids, image_score
 from anomaly.types import DAMAGED, BoolArray, Float32Array, Float64Array
@@ -67,8 +67,9 @@ def choose_to_leave_out(
     bank : sequence of LabelledImage
         Those that are to form the memory bank.
     validation : sequence of LabelledImage
-        Of each part type at most `MOST_IMAGES` of either label are looked at, evenly spaced; with fewer than
-        `LEAST_IMAGES` of either, or of bank images, nothing is left out.
+        Of each part type some of either label are looked at
+        (:func:`~anomaly.detector.selection.some_of_each_label`); with fewer than `LEAST_IMAGES` of either, or of bank
+        images, nothing is left out.
     progress : Progress
         Told about the stage ``looking for mislabelled images``.
 
@@ -80,17 +81,11 @@ def choose_to_leave_out(
     for part_type in sorted({image.part_type for image in bank}):
         numbers = [number for number, image in enumerate(bank) if image.part_type == part_type]
         shown = [image for image in validation if image.part_type == part_type]
-        labels = [_few([i for i in shown if (i.label == DAMAGED) == damaged]) for damaged in (False, True)]
-        if min(len(numbers), *map(len, labels)) >= LEAST_IMAGES:
-            work.append((numbers, [*labels[0], *labels[1]]))
+        undamaged, damaged = some_of_each_label(shown)
+        if min(len(numbers), len(undamaged), len(damaged)) >= LEAST_IMAGES:
+            work.append((numbers, [*undamaged, *damaged]))
     total = sum(len(numbers) + len(judged) for numbers, judged in work)
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        progress("looking for mislabelled images", done, total)
-
+    step = stepwise(progress, "looking for mislabelled images", total)
     left_out: list[int] = []
     for numbers, judged in work:
         falls = _measure_falls(extractor, config, [bank[number] for number in numbers], judged, step)
@@ -134,7 +129,8 @@ def _measure_falls(
         step()
     taps = [_Remembered(np.stack(rows)) for rows in zip(*kept, strict=True)]
     good = [image for image in judged if image.label != DAMAGED]
-    samples = [_distances(taps, embed(good[i])) for i in evenly(len(good), _SCALE_IMAGES)]
+    known = {good[i].path: embed(good[i]) for i in evenly(len(good), _SCALE_IMAGES)}
+    samples = [_distances(taps, grids) for grids in known.values()]
     share = config.scoring.top_share
     scales = tap_scales(
         np.array([[image_score(nearest.min(axis=2), top_share=share) for nearest in sample] for sample in samples])
@@ -142,7 +138,8 @@ def _measure_falls(
     uncounted = max(2, round(_UNCOUNTED_SHARE * len(bank)))
     falls = []
     for image in judged:
-        falls.append(_falls_of(_distances(taps, embed(image)), scales, uncounted, config))
+        grids = known.pop(image.path, None) or embed(image)
+        falls.append(_falls_of(_distances(taps, grids), scales, uncounted, config))
         step()
     return np.stack(falls, axis=1)
 
@@ -197,7 +194,3 @@ def _most_different(grid: Float32Array, seed: int) -> Float32Array:
     """Rows that cover the patches of one image, (`_ROWS`, d); repeated where it has fewer patches."""
     rows = np.ascontiguousarray(grid.reshape(-1, grid.shape[2]))
     return np.resize(rows[select_coreset(rows, _ROWS, seed=seed).index], (_ROWS, rows.shape[1]))
-
-
-def _few(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    return [images[i] for i in evenly(len(images), MOST_IMAGES)]

@@ -212,12 +212,14 @@ class _Filled:
 def _coresets(config: Config, examples: Sequence[BankRows], *, copies: int) -> list[_TapCoresets]:
     """Return the empty coresets of each tap; the budget is divided by what each would need to hold all its patches."""
     patches = [len(rows.tags) * copies for rows in examples]
-    wanted = [
-        2 * CoresetBuilder.memory_for(n, dim=rows.vectors.shape[1], tags=rows.tags.shape[1])
-        for n, rows in zip(patches, examples, strict=True)
-    ]
-    share = _MEMORY_MB / sum(wanted)
+    wanted = sum(2 * _memory_for(n, rows) for n, rows in zip(patches, examples, strict=True))
+    share = _MEMORY_MB / wanted
     return [_TapCoresets(config, rows, patches=n, share=share) for n, rows in zip(patches, examples, strict=True)]
+
+
+def _memory_for(patches: int, example: BankRows) -> int:
+    """MiB that a coreset needs to hold so many patches like these at once."""
+    return CoresetBuilder.memory_for(patches, dim=example.vectors.shape[1], tags=example.tags.shape[1])
 
 
 class _TapCoresets:
@@ -225,12 +227,10 @@ class _TapCoresets:
 
     def __init__(self, config: Config, example: BankRows, *, patches: int, share: float) -> None:
         size = max(2, min(config.bank.max_rows, round(config.bank.coreset_ratio * patches)))
-        dim, tags = example.vectors.shape[1], example.tags.shape[1]
 
         def builder(size: int, patches: int) -> CoresetBuilder:
-            least = CoresetBuilder.memory_for(2 * size, dim=dim, tags=tags)
-            wanted = CoresetBuilder.memory_for(patches, dim=dim, tags=tags)
-            return CoresetBuilder(size, seed=config.seed, memory_mb=max(least, round(share * wanted)))
+            memory_mb = max(_memory_for(2 * size, example), round(share * _memory_for(patches, example)))
+            return CoresetBuilder(size, seed=config.seed, memory_mb=memory_mb)
 
         self.whole = builder(size, patches)
         self.halves = tuple(builder(size // 2, patches - patches // 2) for _ in range(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -15,3 +16,15 @@ class Progress(Protocol):
 
 def silent(stage: str, done: int, total: int) -> None:
     """Tell nobody."""
+
+
+def stepwise(progress: Progress, stage: str, total: int) -> Callable[[], None]:
+    """Return what is to be called after each of ``total`` steps: it counts them and tells."""
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress(stage, done, total)
+
+    return step

@@ -13,7 +13,7 @@ the test split does not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -22,7 +22,7 @@ import numpy as np
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
 from anomaly.detector.candidates import Candidate, list_candidates
-from anomaly.detector.progress import Progress, silent
+from anomaly.detector.progress import Progress, silent, stepwise
 from anomaly.detector.sampling import evenly
 from anomaly.detector.trial import BANK_IMAGES, run_trials
 from anomaly.embedding.runtime import Device
@@ -102,12 +102,8 @@ def select_settings(
     """
     if not config.selection.automatic:
         return Selection(config, ("settings as given: automatic selection is off.",))
-    damaged = [image for image in validation if image.label == DAMAGED]
-    undamaged = [image for image in validation if image.label != DAMAGED]
-    damaged = [damaged[i] for i in evenly(len(damaged), MOST_IMAGES)]
-    undamaged = [undamaged[i] for i in evenly(len(undamaged), MOST_IMAGES)]
-    fewest = min(len(damaged), len(undamaged))
-    if fewest < LEAST_IMAGES:
+    undamaged, damaged = some_of_each_label(validation)
+    if min(len(undamaged), len(damaged)) < LEAST_IMAGES:
         return Selection(
             config,
             (
@@ -121,13 +117,34 @@ def select_settings(
         return Selection(config, ("settings as given: every one of them was fixed.",))
     judged = [*undamaged, *damaged]
     truth = np.array([image.label == DAMAGED for image in judged])
-    score = _Scorer(config, bank, judged, truth, device, progress)
+    total = _networks(candidates) * (min(len(bank), BANK_IMAGES) + len(judged))
+    step = stepwise(progress, "trying settings", total)
+
+    def score(some: Sequence[Candidate]) -> Float64Array:
+        return _score(config, some, bank, judged, truth, device, step)
+
     compared, scores = _compare(config, candidates, truth, score)
     return _choose(config, compared, scores, truth)
 
 
+def some_of_each_label(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """Return at most `MOST_IMAGES` undamaged and as many damaged images, evenly spaced."""
+    labels = [[image for image in images if (image.label == DAMAGED) == damaged] for damaged in (False, True)]
+    undamaged, damaged = ([of_label[i] for i in evenly(len(of_label), MOST_IMAGES)] for of_label in labels)
+    return undamaged, damaged
+
+
+def _networks(candidates: Sequence[Candidate]) -> int:
+    """How many networks `_compare` runs over all images: every backbone at the given size, one at the others."""
+    own = candidates[0]
+    return len({c.backbone for c in candidates}) + len({c.size for c in candidates} - {own.size})
+
+
 def _compare(
-    config: Config, candidates: Sequence[Candidate], truth: BoolArray, score: _Scorer
+    config: Config,
+    candidates: Sequence[Candidate],
+    truth: BoolArray,
+    score: Callable[[Sequence[Candidate]], Float64Array],
 ) -> tuple[list[Candidate], Float64Array]:
     """Score the backbones at the given size, and the one that does best at the other sizes.
 
@@ -139,8 +156,6 @@ def _compare(
     """
     own = candidates[0]
     first = [candidate for candidate in candidates if candidate.size == own.size]
-    others = {candidate.network for candidate in candidates if candidate.backbone == own.backbone} - {own.network}
-    score.expect(len({candidate.network for candidate in first}) + len(others))
     scores = score(first)
     losses = label_losses(scores, truth, seed=config.seed).mean(axis=1)
     best = first[int(losses.argmin())].backbone
@@ -148,48 +163,29 @@ def _compare(
     return [*first, *rest], np.concatenate([scores, score(rest)])
 
 
-class _Scorer:
-    """Scores of the judged images under any candidates, with the progress of all of them together."""
-
-    def __init__(
-        self,
-        config: Config,
-        bank: Sequence[LabelledImage],
-        judged: Sequence[LabelledImage],
-        truth: BoolArray,
-        device: Device,
-        progress: Progress,
-    ) -> None:
-        self._config, self._device, self._progress = config, device, progress
-        self._bank, self._judged = [image.path for image in bank], [image.path for image in judged]
-        self._undamaged = ~truth
-        self._done = self._total = 0
-
-    def expect(self, networks: int) -> None:
-        """Take note of how many networks will run over all images."""
-        self._total = networks * (min(len(self._bank), BANK_IMAGES) + len(self._judged))
-
-    def __call__(self, candidates: Sequence[Candidate]) -> Float64Array:
-        """Scores, (candidates, images)."""
-        scores = np.empty((len(candidates), len(self._judged)))
-        for network, trial in run_trials(
-            self._config,
-            candidates,
-            bank=self._bank,
-            judged=self._judged,
-            undamaged=self._undamaged,
-            device=self._device,
-            step=self._step,
-        ):
-            own = [number for number, candidate in enumerate(candidates) if candidate.network == network]
-            scores[own] = trial.scores(
-                [candidates[number] for number in own], scale_share=self._config.scoring.top_share
-            )
-        return scores
-
-    def _step(self) -> None:
-        self._done += 1
-        self._progress("trying settings", self._done, self._total)
+def _score(
+    config: Config,
+    candidates: Sequence[Candidate],
+    bank: Sequence[LabelledImage],
+    judged: Sequence[LabelledImage],
+    truth: BoolArray,
+    device: Device,
+    step: Callable[[], None],
+) -> Float64Array:
+    """Scores of all judged images under all candidates, (candidates, images)."""
+    scores = np.empty((len(candidates), len(judged)))
+    for network, trial in run_trials(
+        config,
+        candidates,
+        bank=[image.path for image in bank],
+        judged=[image.path for image in judged],
+        undamaged=~truth,
+        device=device,
+        step=step,
+    ):
+        own = [number for number, candidate in enumerate(candidates) if candidate.network == network]
+        scores[own] = trial.scores([candidates[number] for number in own], scale_share=config.scoring.top_share)
+    return scores
 
 
 def _choose(config: Config, candidates: Sequence[Candidate], scores: Float64Array, truth: BoolArray) -> Selection:
@@ -198,17 +194,35 @@ def _choose(config: Config, candidates: Sequence[Candidate], scores: Float64Arra
 
     losses = label_losses(scores, truth, seed=config.seed)
     mean = losses.mean(axis=1)
-    best = int(mean.argmin())
-
-    difference = losses[0] - losses[best]
-    gap = float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
-    chosen = 0 if gap[0] <= gap[1] else best
+    best, gain, error = best_of(losses)
+    chosen = best if gain > error else 0
     trials = [
         Trial(c, float(loss), float(roc_auc_score(truth, row)))
         for c, loss, row in zip(candidates, mean, scores, strict=True)
     ]
-    reasons = _reasons(trials[0], trials[best], trials[chosen], gap, len(trials), truth)
+    reasons = _reasons(trials[0], trials[best], trials[chosen], (gain, error), len(trials), truth)
     return Selection(candidates[chosen].apply(config), reasons, tuple(sorted(trials, key=lambda t: t.loss)))
+
+
+def best_of(losses: Float64Array) -> tuple[int, float, float]:
+    """Return which row has the lowest mean, by how much it is below that of the first row, and the error of that.
+
+    Parameters
+    ----------
+    losses : ndarray of float64, (candidates, n)
+        Image by image; the given settings come first.
+
+    Returns
+    -------
+    int
+    float
+        Mean difference from row 0.
+    float
+        Its standard error. The first row stands unless the difference exceeds it.
+    """
+    best = int(losses.mean(axis=1).argmin())
+    difference = losses[0] - losses[best]
+    return best, float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
 
 
 def label_losses(scores: Float64Array, truth: BoolArray, *, seed: int) -> Float64Array:

@@ -6,7 +6,7 @@ validation images. Settings are compared with each other here, never judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -109,17 +109,7 @@ def run_trials(
     learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
     for network in sorted({candidate.network for candidate in candidates}):
         keys = sorted({(c.whitening, tap) for c in candidates if c.network == network for tap in c.taps})
-        name, size = network
-        own = replace(
-            config,
-            geometry=replace(config.geometry, size=size),
-            embedding=replace(
-                config.embedding, backbone=name, taps=tuple(sorted({tap for _, tap in keys})), whitening=False
-            ),
-        )
-        builder = NetworkBuilder(own, device)
-        extractor, _ = builder.build()
-        taps = builder.config.embedding.taps
+        own, extractor, taps = _network(config, network, {tap for _, tap in keys}, device)
         banks = _fit(extractor, taps, keys, learnt, own, step)
         yield network, SizeTrial(_judge(extractor, taps, banks, judged, own, step), undamaged)
 
@@ -146,11 +136,7 @@ def turn_trial(
         As for :func:`run_trials`; ``step`` is called once for every bank image and number, and every judged image.
     """
     keys = [(candidate.whitening, tap) for tap in candidate.taps]
-    own = candidate.apply(config)
-    own = replace(own, embedding=replace(own.embedding, whitening=False))
-    builder = NetworkBuilder(own, device)
-    extractor, _ = builder.build()
-    taps = builder.config.embedding.taps
+    own, extractor, taps = _network(config, candidate.network, candidate.taps, device)
     learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
     banks: dict[tuple[int, Key], _TrialBank] = {}
     for n in turns:
@@ -160,6 +146,18 @@ def turn_trial(
     trials = [SizeTrial({key: found[n, key] for key in keys}, undamaged) for n in turns]
     share = config.scoring.top_share
     return np.concatenate([trial.scores([candidate], scale_share=share) for trial in trials])
+
+
+def _network(
+    config: Config, network: Network, taps: Collection[str], device: Device
+) -> tuple[Config, Extractor, tuple[str, ...]]:
+    """Return the settings of a trial with this network, not whitened, what embeds, and its taps in their order."""
+    name, size = network
+    embedding = replace(config.embedding, backbone=name, taps=tuple(sorted(taps)), whitening=False)
+    own = replace(config, geometry=replace(config.geometry, size=size), embedding=embedding)
+    builder = NetworkBuilder(own, device)
+    extractor, _ = builder.build()
+    return own, extractor, builder.config.embedding.taps
 
 
 @dataclass(frozen=True, eq=False)

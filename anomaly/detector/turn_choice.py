@@ -15,9 +15,8 @@ import numpy as np
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
 from anomaly.detector.candidates import Candidate
-from anomaly.detector.progress import Progress, silent
-from anomaly.detector.sampling import evenly
-from anomaly.detector.selection import LEAST_IMAGES, MOST_IMAGES, Selection, label_losses
+from anomaly.detector.progress import Progress, silent, stepwise
+from anomaly.detector.selection import LEAST_IMAGES, Selection, best_of, label_losses, some_of_each_label
 from anomaly.detector.trial import BANK_IMAGES, turn_trial
 from anomaly.embedding.runtime import Device
 from anomaly.types import DAMAGED, BoolArray, Float64Array
@@ -58,19 +57,13 @@ def choose_turns(
     """
     config = selection.config
     numbers = [config.bank.turns, *(n for n in config.selection.turns if n != config.bank.turns)]
-    chosen = [_few([i for i in validation if (i.label == DAMAGED) == damaged]) for damaged in (False, True)]
-    enough = min(map(len, chosen)) >= LEAST_IMAGES
+    undamaged, damaged = some_of_each_label(validation)
+    enough = min(len(undamaged), len(damaged)) >= LEAST_IMAGES
     if not config.selection.automatic or SETTING in fixed or len(numbers) == 1 or not enough:
         return selection
-    judged = [*chosen[0], *chosen[1]]
+    judged = [*undamaged, *damaged]
     truth = np.array([image.label == DAMAGED for image in judged])
-    total, done = len(numbers) * min(len(bank), BANK_IMAGES) + len(judged), 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        progress("trying turned copies", done, total)
-
+    total = len(numbers) * min(len(bank), BANK_IMAGES) + len(judged)
     scores = turn_trial(
         config,
         Candidate.of(config),
@@ -79,7 +72,7 @@ def choose_turns(
         judged=[image.path for image in judged],
         undamaged=~truth,
         device=device,
-        step=step,
+        step=stepwise(progress, "trying turned copies", total),
     )
     return _choose(selection, numbers, scores, truth)
 
@@ -89,20 +82,14 @@ def _choose(selection: Selection, numbers: Sequence[int], scores: Float64Array, 
     config: Config = selection.config
     losses = label_losses(scores, truth, seed=config.seed)
     mean = losses.mean(axis=1)
-    best = int(mean.argmin())
-    difference = losses[0] - losses[best]
-    error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
+    best, gain, error = best_of(losses)
     figures = ", ".join(f"{n}: loss {loss:.3f}" for n, loss in zip(numbers, mean, strict=True))
-    if float(difference.mean()) > error:
+    if gain > error:
         reason = (
             f"chosen: each training image goes into the memory bank at {numbers[best]} angles ({figures}); as given "
-            f"({numbers[0]}) it is worse by {float(difference.mean()) / error:.1f} standard errors."
+            f"({numbers[0]}) it is worse by {gain / error:.1f} standard errors."
         )
         config = replace(config, bank=replace(config.bank, turns=numbers[best]))
     else:
         reason = f"turned copies in the memory bank are not clearly better than {numbers[0]} ({figures})."
     return replace(selection, config=config, reasons=(*selection.reasons, reason))
-
-
-def _few(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    return [images[i] for i in evenly(len(images), MOST_IMAGES)]

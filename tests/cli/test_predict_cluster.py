@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -16,11 +15,9 @@ import pytest
 
 from anomaly.cli import main
 from tests.parts import write_part
+from tests.ray_workers import marked_workers, needs_ray
 
 ROOT = Path(__file__).parents[2]
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install '.[cluster]'"
-)
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +75,7 @@ class _Run:
         return self._process.returncode, [json.loads(line)["path"] for line in out.splitlines()], err
 
     def _workers(self) -> list[int]:
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                ours = self._mark.encode() in (folder / "environ").read_bytes().split(b"\0")
-                if ours and (folder / "cmdline").read_bytes().startswith(b"ray::Judge"):
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-        return found
+        return marked_workers(self._mark, "Judge")
 
 
 @pytest.mark.slow

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from anomaly.cli import main
-from tests.cli.test_predict_cluster import ROOT, needs_ray
 from tests.parts import TINY
+from tests.ray_workers import marked_workers, needs_ray
+
+ROOT = Path(__file__).parents[2]
 
 # These hold the time; OpenVINO names the nodes of the graph by a counter of the process.
 TIMED = {"manifest.json", "card.md", "calibration/0001.json", "embedding.xml"}
@@ -32,25 +34,13 @@ def _train(data: Path, model: Path, *, kill: bool) -> str:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     while kill and process.poll() is None:
-        if workers := _workers(mark):
+        if workers := marked_workers(f"GOODPARTS_TEST={mark}", "Embedder"):
             os.kill(workers[0], signal.SIGKILL)
             kill = False
         time.sleep(0.01)
     out = process.communicate(timeout=280)[0]
     assert (process.returncode, kill) == (0, False), out
     return out
-
-
-def _workers(mark: str) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = f"GOODPARTS_TEST={mark}".encode() in (folder / "environ").read_bytes().split(b"\0")
-            if ours and (folder / "cmdline").read_bytes().startswith(b"ray::Embedder"):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
 
 
 @pytest.mark.slow

@@ -56,7 +56,8 @@ def test_the_blas_gets_its_threads_back() -> None:
 
     def counts() -> list[int]:
         # Only the BLAS of NumPy: what other libraries brought along since is not touched.
-        return [library.num_threads for (found,) in [_threads._controllers()] for library in found.lib_controllers]
+        (found,) = _threads._controllers()
+        return [library.num_threads for library in found.lib_controllers]
 
     before = counts()
     with one_blas_thread() as alone, one_blas_thread():
