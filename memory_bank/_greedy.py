@@ -39,14 +39,18 @@ def memory_needed(dim: int) -> tuple[int, int]:
 class Picks:
     """The state of one selection; squared distances are float64, in the unit of the vectors.
 
+    It ends with ``size`` picks, or with as many as it takes to leave no row farther than ``enough`` from a pick;
+    ``index[:count]`` are the picks.
+
     ``squared[x]`` is the squared distance of row x to the nearest of the first ``seen[x]`` picks, so an
     upper bound of its squared distance to the nearest of all ``count`` picks.
     """
 
-    def __init__(self, vectors: Float32Array, size: int) -> None:
+    def __init__(self, vectors: Float32Array, size: int, *, enough: float = -1.0) -> None:
         frame = frame_of(vectors)
         placed = frame.place(vectors)
         self.vectors, self.size = vectors, size
+        self.enough2 = enough * abs(enough)
         self.margin, self.unit2 = frame.margin, frame.scale**2
         self.norms = squared_norms(placed)
         self.left = left_factor(placed)
@@ -66,7 +70,7 @@ class Picks:
         self.count += 1
 
     def finish(self) -> None:
-        """Take picks until there are ``size`` of them and the last covering radius is known."""
+        """Take picks until there are enough of them and the last covering radius is known."""
         with one_blas_thread():
             while not self.complete:
                 self._play_round()
@@ -87,10 +91,12 @@ class Picks:
             rows = self._pick_among(rows, floor)
 
     def _fill_up(self) -> None:
-        """Every row equals a pick: take the first of those that are none."""
+        """Every row equals a pick: take the first of those that are none, unless nothing more is wanted."""
+        self.complete = True
+        if self.enough2 >= 0:
+            return
         left_over = np.setdiff1d(np.arange(self.squared.size), self.index[: self.count], assume_unique=True)
         self.index[self.count :] = left_over[: self.size - self.count]
-        self.complete = True
 
     def _bring_up_to_date(self, rows: Int64Array, floor: float) -> Int64Array:
         """Show ``rows`` the picks they have not seen; return those that stay at ``floor`` or above.
@@ -157,7 +163,7 @@ class Picks:
         while 2 * far > rows.size:
             at = int(squared.argmax())
             self.radius2[self.count - 1] = squared[at]
-            if self.count == self.size:
+            if self.count == self.size or squared[at] <= self.enough2:
                 self.complete = True
                 break
             self.take(int(rows[at]))

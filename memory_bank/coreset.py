@@ -61,12 +61,18 @@ def select_coreset(vectors: Float32Array, size: int, *, seed: int) -> Coreset:
     return Coreset(index=picks.index, radius=np.sqrt(picks.radius2))
 
 
+# Rows that are thinned at a time: their own selection should stay small beside that of all rows held.
+_STRETCH = 8192
+
+
 class CoresetBuilder:
     """Builds a memory bank from more rows than fit in memory, batch by batch.
 
     Rows are collected until the memory budget is full; then a coreset of them takes their place and
-    collecting goes on. When all rows fit, the result is exactly that of :func:`select_coreset` over all of
-    them. In either case it does not depend on how the rows were cut into batches, only on their order.
+    collecting goes on. From then on rows that come are thinned, stretch by stretch: what lies as near to
+    another row of its stretch as that coreset left rows is dropped. When all rows fit, the result is exactly
+    that of :func:`select_coreset` over all of them. In either case it does not depend on how the rows were
+    cut into batches, only on their order.
 
     Parameters
     ----------
@@ -84,9 +90,10 @@ class CoresetBuilder:
 
     Notes
     -----
-    A full buffer is reduced to twice ``size`` rows where there is room: coresets of coresets lose little,
-    and less when the inner ones are larger (composable coresets; Aghamolaei and Ghodsi,
-    https://arxiv.org/abs/1903.12314). What they can lose is counted in :attr:`covering_radius`.
+    A full buffer is reduced to ``size`` rows: coresets of coresets lose little (composable coresets;
+    Aghamolaei and Ghodsi, https://arxiv.org/abs/1903.12314). Thinning by the radius reached is the step of
+    the doubling algorithm for streams (Charikar, Chekuri, Feder and Motwani 2004,
+    https://doi.org/10.1137/S0097539702418498). What both can lose is counted in :attr:`covering_radius`.
     """
 
     def __init__(self, size: int, *, seed: int, memory_mb: int = 2048) -> None:
@@ -97,8 +104,12 @@ class CoresetBuilder:
         self._groups: Int64Array = np.empty(0, np.int64)
         self._tags: Int64Array = np.empty((0, 0), np.int64)
         self._held = 0
+        # Of those held, the first that are not to be thinned any more.
+        self._settled = 0
         self._rows_seen = 0
-        self._lost = 0.0
+        # Covering radius of the last reduction; 0 before the first.
+        self._radius = 0.0
+        self._lost, self._lost_by_thinning = 0.0, 0.0
         self._covering_radius: float | None = None
 
     @staticmethod
@@ -148,7 +159,10 @@ class CoresetBuilder:
         while done < rows:
             if self._held == self._groups.size:
                 self._reduce()
-            taken = min(rows - done, self._groups.size - self._held)
+            room = self._groups.size - self._held
+            if self._radius > 0:
+                room = min(room, self._settled + self._stretch - self._held)
+            taken = min(rows - done, room)
             into, some = slice(self._held, self._held + taken), slice(done, done + taken)
             self._vectors[into], self._groups[into], self._tags[into] = (
                 vectors[some],
@@ -157,6 +171,8 @@ class CoresetBuilder:
             )
             self._held += taken
             done += taken
+            if self._radius > 0 and self._held - self._settled == self._stretch:
+                self._thin()
         self._rows_seen += rows
 
     def build(self, *, index: str = "auto") -> MemoryBank:
@@ -176,7 +192,7 @@ class CoresetBuilder:
         coreset = select_coreset(self._vectors[: self._held], self._size, seed=self._seed)
         rows = coreset.index
         bank = MemoryBank(self._vectors[rows], self._groups[rows], self._tags[rows], index=index)
-        self._covering_radius = float(coreset.radius[-1]) + self._lost
+        self._covering_radius = float(coreset.radius[-1]) + self._lost + self._lost_by_thinning
         return bank
 
     def _allocate(self, dim: int, width: int) -> None:
@@ -194,15 +210,33 @@ class CoresetBuilder:
         self._groups = np.empty(capacity, np.int64)
         self._tags = np.empty((capacity, width), np.int64)
 
+    @property
+    def _stretch(self) -> int:
+        return min(_STRETCH, self._groups.size // 4)
+
     def _reduce(self) -> None:
         """Put a coreset in the place of the collected rows, in their order."""
-        keep = min(2 * self._size, self._held // 2)
+        keep = min(self._size, self._held // 2)
         coreset = select_coreset(self._vectors[: self._held], keep, seed=self._seed)
-        rows = np.sort(coreset.index)
+        self._keep_of(0, np.sort(coreset.index))
+        self._radius = float(coreset.radius[-1])
+        self._lost += self._radius
+
+    def _thin(self) -> None:
+        """Drop rows of the stretch that came last, so that none is farther from a kept one than ``_radius``."""
+        stretch = np.ascontiguousarray(self._vectors[self._settled : self._held])
+        picks = Picks(stretch, len(stretch), enough=self._radius)
+        picks.take(0)
+        picks.finish()
+        self._lost_by_thinning = max(self._lost_by_thinning, float(np.sqrt(picks.radius2[picks.count - 1])))
+        self._keep_of(self._settled, np.sort(picks.index[: picks.count]))
+
+    def _keep_of(self, start: int, chosen: Int64Array) -> None:
+        """Of the rows held from number ``start`` on, keep these; they are settled."""
+        stop = start + len(chosen)
         for held in (self._vectors, self._groups, self._tags):
-            held[:keep] = held[rows]
-        self._held = keep
-        self._lost += float(coreset.radius[-1])
+            held[start:stop] = held[start + chosen]
+        self._held = self._settled = stop
 
 
 def _bytes_needed(dim: int, tags: int) -> tuple[int, int]:

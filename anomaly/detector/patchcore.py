@@ -39,7 +39,7 @@ MIN_IMAGES = 2
 """Fewer undamaged images leave nothing to compare one with."""
 _SAMPLE_IMAGES = 32
 """Images, evenly spaced, on which whitening and the scale of each tap are estimated."""
-_MEMORY_MB = 2400
+_MEMORY_MB = 1600
 """Budget of all coresets together; much less is in use at a time, since they are selected one after the other."""
 
 

@@ -18,7 +18,7 @@ from memory_bank.errors import (
     ShapeError,
 )
 from memory_bank.types import Float32Array, Float64Array, Int64Array
-from tests.memory_bank.data import walks, word_counts
+from tests.memory_bank.data import surfaces, walks, word_counts
 
 
 def plain_greedy(vectors: Float32Array, size: int, first: int) -> tuple[Int64Array, Float64Array]:
@@ -172,6 +172,19 @@ def test_most_distances_are_never_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     assert looked_at < 0.5 * 20_000 * 1000
 
 
+@pytest.mark.parametrize("share", [0.9, 0.4, 0.1])
+def test_picks_end_when_every_row_is_near_enough(share: float) -> None:
+    vectors = walks(600, 5)
+    whole = select_coreset(vectors, 600, seed=0)
+    enough = share * float(whole.radius[0])
+    picks = Picks(vectors, 600, enough=enough)
+    picks.take(int(whole.index[0]))
+    picks.finish()
+    assert picks.count == int(np.argmax(whole.radius <= enough)) + 1
+    np.testing.assert_array_equal(picks.index[: picks.count], whole.index[: picks.count])
+    assert covering_radius(vectors, vectors[picks.index[: picks.count]]) <= enough
+
+
 def test_bad_arguments() -> None:
     good = walks(10, 4)
     with pytest.raises(DtypeError, match="float64") as dtype:
@@ -233,6 +246,31 @@ class TestCoresetBuilder:
         assert radius < builders[0].covering_radius  # an upper bound, since the buffer was reduced
         assert radius < 1.5 * best_known
         assert builders[0].rows_seen == 40_000
+
+    def test_what_comes_after_a_reduction_is_thinned_and_a_rare_row_stays(self) -> None:
+        vectors = surfaces(60_000)
+        vectors[50_123] += 20
+        builder = CoresetBuilder(500, seed=0, memory_mb=CoresetBuilder.memory_for(14_000, dim=32, tags=1))
+        held = []
+        for at in range(0, len(vectors), 10_000):
+            rows = np.arange(at, at + 10_000)
+            builder.add(vectors[rows], rows // 10, rows[:, None])
+            held.append(builder._held)
+        assert held[0] == 10_000  # nothing is dropped while all rows fit
+        assert max(np.diff(held[2:])) < 5_000
+        bank = builder.build(index="exact")
+        assert 50_123 in bank.tags
+        best = float(select_coreset(vectors, 500, seed=0).radius[-1])
+        assert builder.covering_radius is not None
+        assert covering_radius_of(vectors, bank.vectors) < min(1.25 * best, builder.covering_radius)
+
+    def test_equal_rows_are_thinned_to_one_and_none_is_made_up(self) -> None:
+        vectors = np.ones((40_000, 64), np.float32)
+        vectors[:20_000] = walks(20_000, 64)
+        builder = CoresetBuilder(50, seed=0, memory_mb=32)
+        self.fill(builder, vectors, 40_000)
+        assert len(builder.build()) == 50
+        assert builder.rows_seen == 40_000
 
     def test_stays_within_its_memory(self) -> None:
         vectors = walks(60_000, 64)
