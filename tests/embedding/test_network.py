@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from anomaly.config import EmbeddingConfig
+from anomaly.embedding.efficientnet_lite import WIDTH_AND_DEPTH, EfficientNetLite
 from anomaly.embedding.network import EmbeddingNetwork
 from anomaly.embedding.registry import Backbone, backbone, backbone_names
 from anomaly.embedding.weights import StateDict, load_weights
@@ -50,6 +53,30 @@ def test_strides_and_channels_are_those_of_the_registry(name: str) -> None:
     grids = network(noise(height, width))
     expected = [(1, height // tap.stride, width // tap.stride, tap.channels) for tap in entry.taps]
     assert [tuple(grid.shape) for grid in grids] == expected
+
+
+@pytest.mark.parametrize("architecture", sorted(WIDTH_AND_DEPTH))
+def test_efficientnet_lite_is_that_of_timm_block_by_block(architecture: str) -> None:
+    import timm
+
+    theirs = timm.create_model(architecture).eval()
+    ours = EfficientNetLite(architecture).eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    features = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 96, 64)).astype(np.float32))
+    with torch.no_grad():
+        mine = torch.nn.functional.relu6(ours.bn1(ours.conv_stem(features)))
+        expected = theirs.bn1(theirs.conv_stem(features))
+        torch.testing.assert_close(mine, expected, rtol=0, atol=0)
+        for block, other in zip(ours.all_blocks(), [b for stage in theirs.blocks for b in stage], strict=True):
+            mine, expected = block(mine), other(expected)
+            torch.testing.assert_close(mine, expected, rtol=0, atol=0)
+
+
+def test_training_the_default_backbone_does_not_wait_for_timm() -> None:
+    code = "import sys; from anomaly import PatchCore; PatchCore().prepare().build(); print('timm' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert found.stdout.strip() == "False"
 
 
 def test_vit_agrees_with_timm_at_its_native_size() -> None:
