@@ -133,7 +133,7 @@ def _measure_falls(
     samples = [_distances(taps, grids) for grids in known.values()]
     share = config.scoring.top_share
     scales = tap_scales(
-        np.array([[image_score(nearest.min(axis=2), top_share=share) for nearest in sample] for sample in samples])
+        np.array([[image_score(nearest.min(axis=0), top_share=share) for nearest in sample] for sample in samples])
     )
     uncounted = max(2, round(_UNCOUNTED_SHARE * len(bank)))
     falls = []
@@ -147,17 +147,14 @@ def _measure_falls(
 def _falls_of(
     distances: Sequence[Float32Array], scales: Sequence[float], uncounted: int, config: Config
 ) -> Float64Array:
-    """Return the same for one judged image, (n,); ``distances`` are (gh, gw, n) for each tap."""
+    """Return the same for one judged image, (n,); ``distances`` are (n, gh, gw) for each tap."""
 
     def log_score(grids: Sequence[Float32Array]) -> float:
         fused = fuse_grids(grids, scales=scales, smoothing=config.scoring.smoothing)
         return math.log(max(image_score(fused, top_share=config.scoring.top_share), _LEAST_SCORE))
 
-    bases = [np.partition(of_tap, uncounted, axis=2)[..., uncounted] for of_tap in distances]
-    joined = [
-        np.ascontiguousarray(np.moveaxis(np.minimum(of_tap, base[..., None]), 2, 0))
-        for of_tap, base in zip(distances, bases, strict=True)
-    ]
+    bases = [np.partition(of_tap, uncounted, axis=0)[uncounted] for of_tap in distances]
+    joined = [np.minimum(of_tap, base) for of_tap, base in zip(distances, bases, strict=True)]
     before = log_score(bases)
     return np.array([before - log_score(grids) for grids in zip(*joined, strict=True)])
 
@@ -170,20 +167,21 @@ class _Remembered:
         flat = rows.reshape(-1, rows.shape[2])
         self._centre = flat.mean(axis=0)
         flat = flat - self._centre
-        # |q - x|² = |q|² + (q, 1)·(-2 x, |x|²)
-        self._factor = np.ascontiguousarray(np.c_[-2 * flat, np.einsum("nd,nd->n", flat, flat)].T)
+        # |q - x|² = |q|² + (-2 x, |x|²)·(q, 1)
+        self._factor = np.c_[-2 * flat, np.einsum("nd,nd->n", flat, flat)]
 
     def nearest(self, grid: Float32Array) -> Float32Array:
-        """Distance of every patch to each image, (gh, gw, n); rounded as float32 rounds, for means only."""
+        """Distance of every patch to each image, (n, gh, gw); rounded as float32 rounds, for means only."""
         gh, gw, d = grid.shape
         queries = grid.reshape(gh * gw, d) - self._centre
-        found = np.empty((gh * gw, self._images), np.float32)
-        block = max(1, _BLOCK // self._factor.shape[1])
-        for at in range(0, len(queries), block):
-            some = np.c_[queries[at : at + block], np.ones(len(queries[at : at + block]), np.float32)]
-            found[at : at + block] = (some @ self._factor).reshape(len(some), self._images, -1).min(axis=2)
-        found += np.einsum("pd,pd->p", queries, queries)[:, None]
-        return np.sqrt(np.maximum(found, 0)).reshape(gh, gw, self._images)
+        places = np.c_[queries, np.ones(len(queries), np.float32)]
+        found = np.empty((self._images, len(places)), np.float32)
+        block = max(1, _BLOCK // len(self._factor))
+        for at in range(0, len(places), block):
+            product = self._factor @ places[at : at + block].T
+            product.reshape(self._images, -1, product.shape[1]).min(axis=1, out=found[:, at : at + block])
+        found += np.einsum("pd,pd->p", queries, queries)
+        return np.sqrt(np.maximum(found, 0)).reshape(self._images, gh, gw)
 
 
 def _distances(taps: Sequence[_Remembered], grids: Sequence[Float32Array]) -> list[Float32Array]:

@@ -85,7 +85,7 @@ def test_distances_to_each_image_are_those_to_the_nearest_of_its_rows() -> None:
     rows = (5 + random.normal(size=(6, 100, 8))).astype(np.float32)
     grid = (5 + random.normal(size=(4, 3, 8))).astype(np.float32)
     found = _Remembered(rows).nearest(grid)
-    difference = grid[:, :, None, None].astype(np.float64) - rows
+    difference = grid[:, :, None].astype(np.float64) - rows[:, None, None]
     assert np.allclose(found, np.sqrt((difference**2).sum(axis=4)).min(axis=3), rtol=1e-4)
     few = _most_different(grid, 0)
     assert few.shape == (100, 8)
