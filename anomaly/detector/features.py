@@ -125,6 +125,4 @@ def patch_tags(view: View, grid_shape: tuple[int, int]) -> Int64Array:
     -------
     ndarray of int64, (gh * gw, 2)
     """
-    gh, gw = grid_shape
-    centres = [view.patch_centre(row, column, grid_shape) for row in range(gh) for column in range(gw)]
-    return np.round(np.array(centres)).astype(np.int64).reshape(gh * gw, 2)
+    return np.round(view.patch_centres(grid_shape)).astype(np.int64)

@@ -67,7 +67,7 @@ def bank_rows(extractor: Extractor, image: UInt8Array, turn: Turn, *, neighbourh
         if turn == Turn():
             found.append(BankRows(vectors, patch_tags(view, (gh, gw))))
             continue
-        centres = np.array([view.patch_centre(row, column, (gh, gw)) for row in range(gh) for column in range(gw)])
+        centres = view.patch_centres((gh, gw))
         pitch = max(view.box[2] / gw, view.box[3] / gh)
         clearance = (neighbourhood / 2 + _REACH) * pitch
         held = turn.holds(centres, height=height, width=width, clearance=clearance)

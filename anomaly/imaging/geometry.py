@@ -17,7 +17,7 @@ from PIL import Image
 
 from anomaly.errors import ConfigError, ImageError
 from anomaly.imaging.decode import check_image
-from anomaly.types import UInt8Array
+from anomaly.types import Float64Array, UInt8Array
 
 
 @dataclass(frozen=True)
@@ -87,27 +87,24 @@ class View:
             (y + 0.5) * height / self.network_height + top - 0.5,
         )
 
-    def patch_centre(self, row: int, column: int, grid_shape: tuple[int, int]) -> tuple[float, float]:
-        """Return the centre of a patch in original pixels.
+    def patch_centres(self, grid_shape: tuple[int, int]) -> Float64Array:
+        """Return the centres of all patches in original pixels.
 
         Parameters
         ----------
-        row, column : int
-            Place in the patch grid.
         grid_shape : tuple of int
             (gh, gw) of the patch grid that covers this view.
 
         Returns
         -------
-        tuple of float
-            (x, y); rounded to the nearest integer it is always a pixel of the box.
+        ndarray of float64, (gh * gw, 2)
+            x, y, row by row; rounded to the nearest integer it is always a pixel of the box.
         """
         grid_height, grid_width = grid_shape
         left, top, width, height = self.box
-        return (
-            (column + 0.5) * width / grid_width + left - 0.5,
-            (row + 0.5) * height / grid_height + top - 0.5,
-        )
+        x = (np.arange(grid_width) + 0.5) * width / grid_width + left - 0.5
+        y = (np.arange(grid_height) + 0.5) * height / grid_height + top - 0.5
+        return np.stack([np.tile(x, grid_height), np.repeat(y, grid_width)], axis=1)
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,8 @@ def test_points_by_hand() -> None:
     assert view.to_original(0.5, 0.5) == (10, 20)
     assert view.to_network(9.5, 19.5) == (-0.5, -0.5)
     assert view.to_network(13.5, 21.5) == (7.5, 3.5)
-    assert view.patch_centre(0, 0, (1, 2)) == (10.5, 20.5)
-    assert view.patch_centre(0, 1, (1, 2)) == (12.5, 20.5)
+    assert view.patch_centres((1, 2)).tolist() == [[10.5, 20.5], [12.5, 20.5]]
+    assert view.patch_centres((2, 1)).tolist() == [[11.5, 20.0], [11.5, 21.0]]
 
 
 views = st.builds(
@@ -111,7 +111,7 @@ def test_points_round_trip(view: View, x: float, y: float) -> None:
 @given(view=views, rows=st.integers(1, 60), columns=st.integers(1, 60), data=st.data())
 def test_patch_centres_round_to_pixels_of_the_box(view: View, rows: int, columns: int, data: st.DataObject) -> None:
     row, column = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
-    x, y = view.patch_centre(row, column, (rows, columns))
+    x, y = view.patch_centres((rows, columns))[row * columns + column]
     left, top, width, height = view.box
     assert left <= round(x) < left + width
     assert top <= round(y) < top + height
