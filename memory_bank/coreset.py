@@ -212,7 +212,7 @@ class CoresetBuilder:
 
     @property
     def _stretch(self) -> int:
-        return min(_STRETCH, self._groups.size // 4)
+        return max(1, min(_STRETCH, self._groups.size // 4))
 
     def _reduce(self) -> None:
         """Put a coreset in the place of the collected rows, in their order."""

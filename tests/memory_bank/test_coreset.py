@@ -272,6 +272,13 @@ class TestCoresetBuilder:
         assert len(builder.build()) == 50
         assert builder.rows_seen == 40_000
 
+    def test_a_budget_of_a_few_very_long_rows(self) -> None:
+        vectors = walks(9, 200_000)
+        builder = CoresetBuilder(1, seed=0, memory_mb=CoresetBuilder.memory_for(2, dim=200_000, tags=1))
+        self.fill(builder, vectors, 4)
+        assert len(builder.build()) == 1
+        assert builder.rows_seen == 9
+
     def test_stays_within_its_memory(self) -> None:
         vectors = walks(60_000, 64)
         tracemalloc.start()
