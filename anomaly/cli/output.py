@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import errno
 import os
@@ -101,8 +102,11 @@ class CsvFile:
                 raise OutputError(f"cannot write {path}: it is a folder or a device, name a file", path=path)
             if self._target.exists() and not os.access(self._target, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            # A second interrupt may come while the first is being answered: then the end of the process removes it.
+            atexit.register(self._remove)
             self._stream = self._beside.open("w", encoding="utf-8", errors="surrogateescape", newline="")
         except OSError as error:
+            atexit.unregister(self._remove)
             raise self._refused(error) from error
         self._writer = csv.DictWriter(self._stream, columns, lineterminator="\n")
 
@@ -138,6 +142,10 @@ class CsvFile:
     def _discard(self) -> None:
         with suppress(OSError):
             self._stream.close()
+        self._remove()
+        atexit.unregister(self._remove)
+
+    def _remove(self) -> None:
         with suppress(OSError):
             self._beside.unlink()
 

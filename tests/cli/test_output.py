@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,18 @@ def test_rows_come_back(tmp_path: Path) -> None:
     with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as stream:
         assert list(csv.reader(stream)) == [["path", "score"], [name, "0.1"], ["b", ""]]
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_interrupted_while_it_answers_an_interrupt_the_process_leaves_no_file(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from anomaly.cli.output import CsvFile\n"
+        "def again(self): raise KeyboardInterrupt\n"
+        "CsvFile._discard = again\n"
+        "with CsvFile(Path(sys.argv[1]), ('path',)): raise KeyboardInterrupt\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.csv")], capture_output=True, timeout=60)
+    assert b"KeyboardInterrupt" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_name_that_is_no_text_keeps_its_bytes(tmp_path: Path) -> None:
