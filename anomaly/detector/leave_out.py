@@ -129,17 +129,16 @@ def _measure_falls(
         step()
     taps = [_Remembered(np.stack(rows)) for rows in zip(*kept, strict=True)]
     good = [image for image in judged if image.label != DAMAGED]
-    known = {good[i].path: embed(good[i]) for i in evenly(len(good), _SCALE_IMAGES)}
-    samples = [_distances(taps, grids) for grids in known.values()]
+    known = {good[i].path: _distances(taps, embed(good[i])) for i in evenly(len(good), _SCALE_IMAGES)}
     share = config.scoring.top_share
     scales = tap_scales(
-        np.array([[image_score(nearest.min(axis=0), top_share=share) for nearest in sample] for sample in samples])
+        np.array([[image_score(of_tap.min(axis=0), top_share=share) for of_tap in found] for found in known.values()])
     )
     uncounted = max(2, round(_UNCOUNTED_SHARE * len(bank)))
     falls = []
     for image in judged:
-        grids = known.pop(image.path, None) or embed(image)
-        falls.append(_falls_of(_distances(taps, grids), scales, uncounted, config))
+        found = known.pop(image.path, None) or _distances(taps, embed(image))
+        falls.append(_falls_of(found, scales, uncounted, config))
         step()
     return np.stack(falls, axis=1)
 
