@@ -28,11 +28,11 @@ LEAST_ROWS = 1500
 """Rows below which searching everything is as fast."""
 MOST_ROWS = 250_000
 """Rows above which making cells takes too much memory: a number for each row and cell, twice."""
+LISTED = 4
+"""Times that each row is listed, on average."""
 DTYPES = {"centre": "<f4", "cell": "<i4", "near": "|u1", "gap": "<f4"}
 PROBING_DTYPES = {"centre": "<f4", "cell": "<i4", "probed": "<i4"}
 """Of the cells of ``faiss-cells``; ``probed`` is how many of them are searched for a query."""
-# Times that each row is listed, on average.
-_LISTED = 4
 # Rows for each centre that k-means looks at, and how often.
 _PER_CENTRE, _ROUNDS = 64, 8
 _ROW_BLOCK = 8192
@@ -103,7 +103,7 @@ def make_cells(placed: Float32Array) -> Cells:
         squared = _squared(exact, placed[some].astype(np.float64))
         cell[some] = own = squared.argmin(axis=0)
         beyond[:, some] = (squared - squared[own, np.arange(len(own))]) / (2 * apart[:, own])
-    listed = min(_LISTED, count) * m
+    listed = min(LISTED, count) * m
     near = beyond <= np.partition(beyond, listed - 1, axis=None)[listed - 1]
     near[cell, np.arange(m)] = True
     beyond[near] = np.inf
@@ -137,14 +137,14 @@ class CellSearch:
         apart = np.sqrt(_squared(centre, centre))
         with np.errstate(divide="ignore"):
             self._half = np.where(apart < _SAME, 0, 0.5 / apart).astype(np.float32)
-        self._gap = cells.gap
+        self._gap = np.ascontiguousarray(cells.gap.T)
         norms = squared_norms(cells.centre)
         self._farthest = float(norms.max())
-        self._right = right_factor(cells.centre, norms, 0.0)
+        self._across = np.ascontiguousarray(right_factor(cells.centre, norms, 0.0).T)
 
     def products(self, left: Float32Array) -> Float32Array:
-        """|c|² - 2 q·c of each centre and query, (C, n); ``left`` is the left factor of the queries."""
-        return np.asarray(self._right @ left.T)
+        """|c|² - 2 q·c of each query and centre, (n, C); ``left`` is the left factor of the queries."""
+        return np.asarray(left @ self._across)
 
     def within(
         self,
@@ -156,11 +156,11 @@ class CellSearch:
         reach: float,
         margin: float,
     ) -> npt.NDArray[np.bool_]:
-        """Whether the rest of a cell can hold a row within a distance, (C, n).
+        """Whether the rest of a cell can hold a row within a distance, (n, C).
 
         Parameters
         ----------
-        products : ndarray of float32, (C, n)
+        products : ndarray of float32, (n, C)
             See :meth:`products`.
         own : ndarray of int64, (n,)
             Cell of each query; what is listed for it counts as searched.
@@ -173,13 +173,13 @@ class CellSearch:
         margin : float
             See :attr:`memory_bank._screen.Frame.margin`.
         """
-        bound = products - products[own, np.arange(own.size)]
-        bound -= (2 * margin * (norms + self._farthest) + FLOOR).astype(np.float32)
-        bound *= self._half[:, own]
-        bound += self._gap[:, own]
+        bound = products - products[np.arange(own.size), own][:, None]
+        bound -= (2 * margin * (norms + self._farthest) + FLOOR).astype(np.float32)[:, None]
+        bound *= self._half.take(own, axis=0)  # the same either way round
+        bound += self._gap.take(own, axis=0)
         # The roundings of these sums, and of the vectors when they were placed.
         enough = distance * (1 + 1e-4) + 2.0**-21 * (np.sqrt(norms) + reach)
-        within: npt.NDArray[np.bool_] = bound < enough.astype(np.float32)
+        within: npt.NDArray[np.bool_] = bound < enough.astype(np.float32)[:, None]
         return within
 
 

@@ -20,7 +20,7 @@ ROWS = 4000
 
 def divided(vectors: Float32Array) -> PrunedIndex:
     index = PrunedIndex(vectors, cells=make_cells(frame_of(vectors).place(vectors)))
-    index._ready[0]  # type: ignore[index]  # it is in use
+    assert index._divided is not None
     return index
 
 
@@ -107,6 +107,18 @@ def test_blocks_change_nothing(vectors: Float32Array, queries: Float32Array, mon
         same(index.search(queries, k=2), expected)
 
 
+def test_what_was_made_ready_for_one_search_serves_the_others(vectors: Float32Array, queries: Float32Array) -> None:
+    index, exact = divided(vectors), ExactIndex(vectors)
+    kept = np.flatnonzero(np.arange(ROWS) % 5 != 0)
+    for _ in range(2):
+        for k in (1, 3, 1200, 1):  # 1,200: more than are listed for a cell
+            same(index.search(queries[-50:], k=k), exact.search(queries[-50:], k=k))
+        same(index.search(queries[-50:], k=2, kept=kept), exact.search(queries[-50:], k=2, kept=kept))
+    assert index._divided is not None
+    assert index._divided.keep
+    assert len(index._divided._ready) > 3
+
+
 def test_most_rows_are_never_looked_at(vectors: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = 0
     through = _Search._look_through
@@ -118,7 +130,8 @@ def test_most_rows_are_never_looked_at(vectors: Float32Array, monkeypatch: pytes
 
     monkeypatch.setattr(_Search, "_look_through", counting)
     index = divided(vectors)
-    listed = np.mean([rows.size for rows in index._ready[0].listed])  # type: ignore[index]
+    cells = index._divided.cells  # type: ignore[union-attr]
+    listed = np.mean([rows.size for rows in cells.listed])  # type: ignore[union-attr]
     index.search(surfaces(1000, 24, seed=5), k=1)
     assert listed < 0.25 * ROWS
     assert looked_at < 0.25 * ROWS * 1000
@@ -131,15 +144,15 @@ def test_threads_that_ask_while_the_cells_are_made_get_the_same_answers(
     with ThreadPoolExecutor(4, initializer=use_threads, initargs=(1,)) as pool:
         for found in pool.map(lambda _: index.search(queries, k=1), range(24)):
             same(found, expected)
-    assert index._ready is not None
+    assert index._divided is not None
 
 
 def test_cells_are_made_once_as_many_queries_have_come_as_there_are_rows(vectors: Float32Array) -> None:
     index = PrunedIndex(vectors)
     index.search(vectors, k=1)
-    assert index._ready is None
+    assert index._divided is None
     index.search(vectors[:1], k=1)
-    assert index._ready is not None
+    assert index._divided is not None
     small = PrunedIndex(vectors[: LEAST_ROWS - 1])
     assert small.arrays() == {}
 
@@ -148,7 +161,7 @@ def test_saved_cells_are_used(vectors: Float32Array, queries: Float32Array) -> N
     arrays = PrunedIndex(vectors).arrays()
     again = make_index("pruned", vectors, saved=arrays)
     assert isinstance(again, PrunedIndex)
-    assert again._ready is not None
+    assert again._divided is not None
     same(again.search(queries, k=2), ExactIndex(vectors).search(queries, k=2))
     for name in arrays:
         np.testing.assert_array_equal(again.arrays()[name], arrays[name])
