@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from anomaly.experiment.measures import standard_error
-from anomaly.experiment.space import BACKBONE, SIZE, TAPS, Settings
+from anomaly.experiment.space import BACKBONE, SIZE, TAPS, TURNS, Settings
 from anomaly.types import Float64Array, Int64Array
 
 
 def complexity(settings: Settings) -> tuple[object, ...]:
     """Order settings by what they cost to run, cheapest first.
 
-    Larger backbones (by name: lite0, lite1, lite2), more pixels, more taps, whitening, more rows, more neighbours; what
-    costs nothing (smoothing, top share) only breaks ties, so that the order is complete.
+    Larger backbones (by name: lite0, lite1, lite2), more pixels, more taps, whitening, more rows, more neighbours, and
+    turned copies, which only training pays for; what costs nothing (smoothing, top share) only breaks ties, so that the
+    order is complete.
     """
     taps = settings.get(TAPS, ())
     return (
@@ -25,6 +26,7 @@ def complexity(settings: Settings) -> tuple[object, ...]:
         bool(settings.get("embedding.whitening", False)),
         int(str(settings.get("bank.max_rows", 0))),
         int(str(settings.get("bank.neighbours", 0))),
+        int(str(settings.get(TURNS, 1))),
         str(sorted((name, str(value)) for name, value in settings.items())),
     )
 

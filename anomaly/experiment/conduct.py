@@ -21,7 +21,7 @@ from anomaly.detector.progress import Progress, silent
 from anomaly.embedding.registry import backbone
 from anomaly.embedding.runtime import Device
 from anomaly.experiment.choice import choose
-from anomaly.experiment.distances import Features, Memory, extract, held_out, memories, score_fold
+from anomaly.experiment.distances import Features, Memory, extract, held_out, looks, memories, score_fold
 from anomaly.experiment.learning_curve import label_curve, memory_curve, memory_steps
 from anomaly.experiment.measures import Measures, mean_loss, measure, standard_error
 from anomaly.experiment.pool import Pool, fold_numbers, keeps_units, make_folds, make_pool
@@ -167,7 +167,12 @@ def _run_trials(todo: Plan, store: TrialStore, device: Device, progress: Progres
         configs = {number: named(todo.trials[number], todo.config) for number in numbers}
         wanted = _wanted(list(configs.values()))
         features = extract(
-            configs[numbers[0]], todo.pool, taps={memory.tap for memory in wanted}, device=device, step=steps.one
+            configs[numbers[0]],
+            todo.pool,
+            taps={memory.tap for memory in wanted},
+            turns={memory.turns for memory in wanted},
+            device=device,
+            step=steps.one,
         )
         distances = _all_distances(todo, features, wanted, steps)
         shared = (time.perf_counter() - started) / len(numbers)
@@ -194,17 +199,18 @@ class _Steps:
 def _steps(todo: Plan, numbers: Sequence[int]) -> int:
     wanted = _wanted([named(todo.trials[number], todo.config) for number in numbers])
     searches = len(_kinds(wanted)) * sum(len(fold_numbers(row)) for row in todo.folds)
-    return len(todo.pool.images) + _FOLD_STEPS * searches + len(numbers)
+    seen = looks(todo.pool, {memory.turns for memory in wanted})
+    return seen + _FOLD_STEPS * searches + len(numbers)
 
 
-def _kinds(wanted: Sequence[Memory]) -> set[tuple[str, bool, int]]:
-    return {(memory.tap, memory.whitening, memory.rows) for memory in wanted}
+def _kinds(wanted: Sequence[Memory]) -> set[tuple[str, bool, int, int]]:
+    return {(memory.tap, memory.whitening, memory.turns, memory.rows) for memory in wanted}
 
 
 def _wanted(configs: Sequence[Config]) -> list[Memory]:
     """Return the memories of several trials, each once, in an order that does not depend on which are finished."""
     found = {memory for config in configs for memory in memories(config)}
-    return sorted(found, key=lambda m: (m.tap, m.whitening, m.rows, m.neighbours))
+    return sorted(found, key=lambda m: (m.tap, m.whitening, m.turns, m.rows, m.neighbours))
 
 
 def _all_distances(
@@ -318,9 +324,10 @@ def _reason(
 
 def _memory_curve(todo: Plan, settings: Settings, device: Device, progress: Progress) -> tuple[CurvePoint, ...]:
     config, fold = named(settings, todo.config), todo.folds[0]
-    total = len(todo.pool.images) + _FOLD_STEPS * memory_steps(todo.pool.damaged, fold)
+    turns = (config.bank.turns,)
+    total = looks(todo.pool, turns) + _FOLD_STEPS * memory_steps(todo.pool.damaged, fold)
     steps = _Steps(total, lambda at: progress("learning curve", at, total))
-    features = extract(config, todo.pool, taps=config.embedding.taps, device=device, step=steps.one)
+    features = extract(config, todo.pool, taps=config.embedding.taps, turns=turns, device=device, step=steps.one)
     return memory_curve(
         features,
         config,

@@ -1,7 +1,8 @@
 """Patch distances of held-out photographs, for every combination behind one network at one size.
 
-The network sees each photograph once. For each fold a small memory is selected from the undamaged photographs of the
-other folds; greedy picks are nested, so a memory of fewer rows is the beginning of a larger one.
+The network sees each photograph once, and two turned copies of each undamaged one where memories hold such. For each
+fold a small memory is selected from the undamaged photographs of the other folds; greedy picks are nested, so a memory
+of fewer rows is the beginning of a larger one.
 """
 
 from __future__ import annotations
@@ -14,21 +15,27 @@ import numpy as np
 from anomaly.config import Config
 from anomaly.detector.network_builder import NetworkBuilder
 from anomaly.detector.scales import tap_scales
+from anomaly.detector.turned import bank_rows, some_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import fit_whitening
 from anomaly.experiment.pool import Pool
 from anomaly.imaging.decode import load_image
+from anomaly.imaging.turning import Turn, even_turns
 from anomaly.scoring import fuse_grids, image_score
 from anomaly.types import BoolArray, Float32Array, Float64Array, Int64Array
 from memory_bank import MemoryBank, select_coreset
 
+_COPIES = 2
+"""Turned copies of a photograph; together, photographs cover all angles."""
+
 
 @dataclass(frozen=True)
 class Memory:
-    """A kind of memory: of one tap, whitened or not, so many rows, so many neighbours."""
+    """A kind of memory: of one tap, whitened or not, at so many angles, so many rows, so many neighbours."""
 
     tap: str
     whitening: bool
+    turns: int
     rows: int
     neighbours: int
 
@@ -42,33 +49,59 @@ class Features:
     pool : Pool
     grids : dict of str to list of ndarray of float32, (gh, gw, d)
         By tap, one for each photograph.
+    turned : dict of (tap, turns) to list of ndarray of float32, (n, d)
+        Patches of turned copies, one array for each photograph, empty for the damaged ones.
     """
 
     pool: Pool
     grids: dict[str, list[Float32Array]]
+    turned: dict[tuple[str, int], list[Float32Array]]
+
+    def rows(self, tap: str, turns: int) -> list[Float32Array]:
+        """Patches of each photograph that a memory of so many angles is selected from, (n, d)."""
+        if turns > 1:
+            return self.turned[tap, turns]
+        return [grid.reshape(-1, grid.shape[-1]) for grid in self.grids[tap]]
 
 
 def memories(config: Config) -> tuple[Memory, ...]:
     """Return the memories that a configuration needs, one per tap; its taps are named."""
     return tuple(
-        Memory(tap, config.embedding.whitening, config.bank.max_rows, config.bank.neighbours)
+        Memory(tap, config.embedding.whitening, config.bank.turns, config.bank.max_rows, config.bank.neighbours)
         for tap in config.embedding.taps
     )
 
 
-def extract(config: Config, pool: Pool, *, taps: Iterable[str], device: Device, step: Callable[[], None]) -> Features:
+def looks(pool: Pool, turns: Iterable[int]) -> int:
+    """How many pictures :func:`extract` makes something of."""
+    copies = sum(min(_COPIES, n) for n in set(turns) if n > 1)
+    return len(pool.images) + copies * int(np.sum(~pool.damaged))
+
+
+def extract(
+    config: Config,
+    pool: Pool,
+    *,
+    taps: Iterable[str],
+    turns: Iterable[int],
+    device: Device,
+    step: Callable[[], None],
+) -> Features:
     """Run the network over the photographs.
 
     Parameters
     ----------
     config : Config
-        Its taps and whitening do not count.
+        Its taps, turns and whitening do not count.
     pool : Pool
     taps : iterable of str
         Those that are wanted.
+    turns : iterable of int
+        At how many angles memories hold the undamaged photographs. For more than one, each photograph is taken at two
+        of the angles, its neighbours at others.
     device : {"auto", "cpu", "cuda"}
     step : callable
-        Called after each photograph.
+        Called after each photograph and each copy; :func:`looks` tells how many.
 
     Raises
     ------
@@ -79,12 +112,27 @@ def extract(config: Config, pool: Pool, *, taps: Iterable[str], device: Device, 
     extractor, _ = builder.build()
     names = builder.config.embedding.taps
     grids: dict[str, list[Float32Array]] = {name: [] for name in names}
-    for image in pool.images:
-        _, found = extractor.embed(load_image(image.path, limits=config.image))
+    angles = {n: even_turns(n) for n in sorted(set(turns)) if n > 1}
+    turned: dict[tuple[str, int], list[Float32Array]] = {(name, n): [] for name in names for n in angles}
+    for number, image in enumerate(pool.images):
+        pixels = load_image(image.path, limits=config.image)
+        _, found = extractor.embed(pixels)
         for name, grid in zip(names, found, strict=True):
             grids[name].append(grid)
         step()
-    return Features(pool, grids)
+        plain = [grid.reshape(-1, grid.shape[-1]) for grid in found]
+        for n, all_angles in angles.items():
+            copies = [[rows[:0] for rows in plain]]
+            for turn in () if pool.damaged[number] else some_turns(all_angles, number, _COPIES):
+                if turn == Turn():
+                    copies.append(plain)
+                else:
+                    of_taps = bank_rows(extractor, pixels, turn, neighbourhood=config.embedding.neighbourhood)
+                    copies.append([rows.vectors for rows in of_taps])
+                step()
+            for name, of_tap in zip(names, zip(*copies, strict=True), strict=True):
+                turned[name, n].append(np.concatenate(of_tap))
+    return Features(pool, grids, turned)
 
 
 def held_out(
@@ -116,24 +164,26 @@ def held_out(
     assert not np.any(judged & remembered)
     assert not np.any(remembered & features.pool.damaged)
     found: dict[Memory, dict[int, Float32Array]] = {memory: {} for memory in wanted}
-    for tap, whitened in sorted({(memory.tap, memory.whitening) for memory in wanted}):
-        of_kind = [memory for memory in wanted if (memory.tap, memory.whitening) == (tap, whitened)]
-        _search(features.grids[tap], whitened, of_kind, judged, remembered, patches, seed, found)
+    for kind in sorted({(memory.tap, memory.whitening, memory.turns) for memory in wanted}):
+        of_kind = [memory for memory in wanted if (memory.tap, memory.whitening, memory.turns) == kind]
+        tap, whitened, turns = kind
+        rows = [rows for rows, held in zip(features.rows(tap, turns), remembered, strict=True) if held]
+        _search(features.grids[tap], rows, whitened, of_kind, judged, patches, seed, found)
     return found
 
 
 def _search(
     grids: Sequence[Float32Array],
+    remembered: Sequence[Float32Array],
     whitened: bool,
     wanted: Sequence[Memory],
     judged: BoolArray,
-    remembered: BoolArray,
     patches: int,
     seed: int,
     found: dict[Memory, dict[int, Float32Array]],
 ) -> None:
-    """Fill in the distances of one tap, whitened or not."""
-    rows = _sample([grids[int(i)] for i in np.flatnonzero(remembered)], patches, seed)
+    """Fill in the distances of one tap, whitened or not, to a memory of the patches of remembered photographs."""
+    rows = _sample(remembered, patches, seed)
     whitening = fit_whitening(rows) if whitened else None
     rows = rows if whitening is None else whitening.apply(rows)
     most = min(len(rows), max(memory.rows for memory in wanted))
@@ -153,12 +203,11 @@ def _search(
                 found[memory][int(number)] = mean.reshape(gh, gw)
 
 
-def _sample(grids: Sequence[Float32Array], patches: int, seed: int) -> Float32Array:
+def _sample(photographs: Sequence[Float32Array], patches: int, seed: int) -> Float32Array:
     rng = np.random.default_rng(seed)
-    share = max(1, patches // max(1, len(grids)))
+    share = max(1, patches // max(1, len(photographs)))
     columns = []
-    for grid in grids:
-        rows = grid.reshape(-1, grid.shape[-1])
+    for rows in photographs:
         columns.append(rows[np.sort(rng.permutation(len(rows))[:share])])
     return np.ascontiguousarray(np.concatenate(columns))
 

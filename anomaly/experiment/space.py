@@ -24,10 +24,11 @@ Settings: TypeAlias = Mapping[str, Value]
 TAPS = "embedding.taps"
 BACKBONE = "embedding.backbone"
 SIZE = "geometry.size"
+TURNS = "bank.turns"
 BEHIND = (
-    TAPS, "embedding.whitening", "bank.max_rows", "bank.neighbours", "scoring.smoothing", "scoring.top_share",
+    TAPS, "embedding.whitening", TURNS, "bank.max_rows", "bank.neighbours", "scoring.smoothing", "scoring.top_share",
 )  # fmt: skip
-"""Settings that act behind the network: trials that differ in these alone share its features."""
+"""Settings that act behind the network: trials that differ in these alone share what it made of the photographs."""
 BEFORE = (BACKBONE, SIZE, "embedding.neighbourhood", "embedding.margin")
 """Settings that decide what the network makes of an image."""
 
@@ -38,6 +39,7 @@ def _axes() -> dict[str, tuple[Value, ...]]:
         SIZE: (320, 448, 640),
         TAPS: ("registry",),
         "embedding.whitening": (False, True),
+        TURNS: (1, 4),
         "bank.max_rows": (500, 2000),
         "bank.neighbours": (1, 3),
         "scoring.smoothing": (0.5, 1.0, 2.0),
@@ -210,6 +212,8 @@ def describe(settings: Settings) -> str:
     for name, value in settings.items():
         if name == "embedding.whitening":
             parts.append("whitened" if value else "not whitened")
+        elif name == TURNS:
+            parts.append("as photographed" if value == 1 else f"at {value} angles")
         else:
             parts.append(words[name].format(" ".join(value) if isinstance(value, tuple) else value))
     return ", ".join(parts)

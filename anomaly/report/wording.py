@@ -21,6 +21,7 @@ SETTINGS = {
     "embedding.whitening": "whitening",
     "embedding.neighbourhood": "neighbourhood",
     "embedding.margin": "margin",
+    "bank.turns": "turned copies",
     "bank.max_rows": "size of the memory",
     "bank.neighbours": "neighbours",
     "scoring.smoothing": "smoothing",

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import anomaly.experiment.conduct
 import anomaly.experiment.distances
 from anomaly.config import Config, EmbeddingConfig, GeometryConfig
-from anomaly.dataset import SplitAssignment, find_duplicates, read_dataset, split_dataset
+from anomaly.dataset import LabelledImage, SplitAssignment, find_duplicates, read_dataset, split_dataset
 from anomaly.errors import ExperimentError
 from anomaly.experiment import Experiment, Plan, Space, dataset_hash, find_experiment, images_hash, plan, run
-from anomaly.experiment.distances import Features, Memory, extract, held_out
+from anomaly.experiment.distances import Features, Memory, extract, held_out, looks
 from anomaly.experiment.pool import Pool
 from anomaly.experiment.store import JOURNAL, TrialStore
 from tests.parts import write_dataset
@@ -29,6 +30,7 @@ SPACE = Space(
         "geometry.size": (64, 96),
         "embedding.taps": (("block4",), ("block4", "block10")),
         "bank.max_rows": (50, 100),
+        "bank.turns": (1, 4),
         "scoring.smoothing": (0.5, 1.0),
     },
     trials=8,
@@ -61,11 +63,18 @@ def quick_networks() -> Iterator[None]:
     real, kept = anomaly.experiment.conduct.extract, {}
 
     def extract_once(
-        config: Config, pool: Pool, *, taps: Iterable[str], device: str, step: Callable[[], None]
+        config: Config,
+        pool: Pool,
+        *,
+        taps: Iterable[str],
+        turns: Iterable[int],
+        device: str,
+        step: Callable[[], None],
     ) -> Features:
-        key = config.geometry.size, tuple(sorted(set(taps))), tuple(image.path for image in pool.images)
+        names, angles = tuple(sorted(set(taps))), tuple(sorted(set(turns)))
+        key = config.geometry.size, names, angles, tuple(image.path for image in pool.images)
         if key not in kept:
-            kept[key] = real(config, pool, taps=key[1], device=device, step=step)
+            kept[key] = real(config, pool, taps=names, turns=angles, device=device, step=step)
         return kept[key]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -166,9 +175,9 @@ def test_no_image_of_the_test_split_is_opened(
 
 def test_nothing_is_judged_by_a_memory_that_holds_it(split: SplitAssignment) -> None:
     pool = planned(split).pool
-    features = extract(SMALL, pool, taps=["block4"], device="cpu", step=lambda: None)
+    features = extract(SMALL, pool, taps=["block4"], turns=[1], device="cpu", step=lambda: None)
     judged = np.arange(len(pool.images)) < 4
-    memory = Memory("block4", False, 100, 1)
+    memory = Memory("block4", False, 1, 100, 1)
     kept = ~judged & ~pool.damaged
     found = held_out(features, [memory], judged=judged, remembered=kept, patches=10**6, seed=0)[memory]
     assert sorted(found) == [0, 1, 2, 3]
@@ -179,14 +188,39 @@ def test_nothing_is_judged_by_a_memory_that_holds_it(split: SplitAssignment) -> 
 
 def test_a_smaller_memory_is_the_beginning_of_a_larger_one(split: SplitAssignment) -> None:
     pool = planned(split).pool
-    features = extract(SMALL, pool, taps=["block4"], device="cpu", step=lambda: None)
+    features = extract(SMALL, pool, taps=["block4"], turns=[1], device="cpu", step=lambda: None)
     judged = np.arange(len(pool.images)) < 2
-    few, many = Memory("block4", True, 20, 1), Memory("block4", True, 60, 1)
+    few, many = Memory("block4", True, 1, 20, 1), Memory("block4", True, 1, 60, 1)
     kept = ~judged & ~pool.damaged
     both = held_out(features, [few, many], judged=judged, remembered=kept, patches=500, seed=0)
     alone = held_out(features, [few], judged=judged, remembered=kept, patches=500, seed=0)
     assert np.array_equal(both[few][0], alone[few][0])
     assert np.all(both[many][0] <= both[few][0] + 1e-6)
+
+
+def stripes(path: Path, *, across: bool, seed: int) -> LabelledImage:
+    wave = 110 + 80 * np.sin(np.arange(96) / 3 + seed)
+    picture = np.tile(wave if across else wave[:, None], (96, 1) if across else (1, 96)).astype(np.uint8)
+    Image.fromarray(picture).save(path)
+    return LabelledImage(name=path.name, path=path, label="undamaged")
+
+
+def test_a_memory_of_turned_copies_knows_turned_photographs(tmp_path: Path) -> None:
+    images = [stripes(tmp_path / f"{i}.png", across=True, seed=i) for i in range(8)]
+    images.append(stripes(tmp_path / "turned.png", across=False, seed=0))
+    pool = Pool(tuple(images), np.arange(9) == 7, np.arange(9), np.ones(9, np.bool_))
+    steps: list[None] = []
+    features = extract(SMALL, pool, taps=["block4"], turns=[1, 4], device="cpu", step=lambda: steps.append(None))
+    assert len(steps) == looks(pool, [1, 4]) == 9 + 2 * 8
+    patches = [len(rows) for rows in features.rows("block4", 4)]
+    assert patches == [
+        2 * len(rows) * (not bad) for rows, bad in zip(features.rows("block4", 1), pool.damaged, strict=True)
+    ]
+    plain, turned = Memory("block4", False, 1, 400, 1), Memory("block4", False, 4, 400, 1)
+    found = held_out(
+        features, [plain, turned], judged=np.arange(9) == 8, remembered=np.arange(9) < 7, patches=10**6, seed=0
+    )
+    assert found[turned][8].mean() < 0.3 * found[plain][8].mean()
 
 
 @pytest.mark.slow
