@@ -43,6 +43,9 @@ _AT_A_TIME = 1 << 14
 _WORTH_A_CELL = 3_000_000
 # What comparing two vectors costs besides their product, in multiplications.
 _BESIDES = 12
+# Share of all comparisons above which a search by cells takes longer than comparing everything; so many searches do
+# that then, before cells are tried again.
+_FUTILE, _PAUSE = 0.5, 8
 # Multiplications below which a second thread costs more than it saves.
 _WORTH_A_THREAD = 1 << 30
 # In the place of a cell: all rows.
@@ -139,6 +142,7 @@ class PrunedIndex:
         self._plain = _Ground(right_factor(placed, norms, self._frame.margin))
         self._lock = threading.Lock()
         self._asked = 0
+        self._pause = 0
         self._cells: Cells | None = None
         self._divided: _Ground | None = None
         if cells is not None:
@@ -183,7 +187,10 @@ class PrunedIndex:
         """Search in the cells where that pays, and everywhere otherwise."""
         m, d = self._vectors.shape
         ground = self._divided or self._plain
-        if len(queries) * m * (d + _BESIDES) < _WORTH_A_CELL * ground.count:
+        if self._pause and ground.cells is not None:
+            self._pause -= 1
+            ground = self._plain
+        elif len(queries) * m * (d + _BESIDES) < _WORTH_A_CELL * ground.count:
             ground = self._plain
         ground.keep = self._asked > len(queries) and LISTED * ground.right.size <= _MOST_KEPT
         left_out = None
@@ -192,7 +199,10 @@ class PrunedIndex:
             left_out[kept] = False
             ground = ground.without(left_out)
         search = _Search(self._vectors, self._frame, self._reach, ground, k, left_out)
-        return search.run(queries, placed, norms)
+        found = search.run(queries, placed, norms)
+        if ground.cells is not None and sum(search.compared) > _FUTILE * len(queries) * m:
+            self._pause = _PAUSE
+        return found
 
     def _divide(self) -> None:
         with self._lock:
@@ -206,7 +216,10 @@ class PrunedIndex:
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """One call: the k nearest rows of queries; ``left_out`` are rows that must not be found, (m,)."""
+    """One call: the k nearest rows of queries.
+
+    ``left_out`` are rows that must not be found, (m,); ``compared`` counts the comparisons of the second pass.
+    """
 
     vectors: Float32Array
     frame: Frame
@@ -214,6 +227,7 @@ class _Search:
     ground: _Ground
     k: int
     left_out: npt.NDArray[np.bool_] | None
+    compared: list[int] = field(default_factory=list)
 
     def run(self, vectors: Float32Array, placed: Float32Array, norms: Float64Array) -> Neighbors:
         """Answer in the order of the queries; each thread takes those of some cells."""
@@ -286,6 +300,7 @@ class _Search:
             need = np.ascontiguousarray(within.T)
         for cell in np.flatnonzero(need.any(axis=1) & (np.diff(starts) > 0)).tolist():
             asking = np.flatnonzero(need[cell])
+            self.compared.append(asking.size * int(starts[cell + 1] - starts[cell]))
             step = min(_MOST, max(_FEWEST, _PRODUCT // int(starts[cell + 1] - starts[cell])))
             for at in range(0, asking.size, step):
                 self._look_through(q, limit, asking[at : at + step], starts[cell], starts[cell + 1])

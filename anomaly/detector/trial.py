@@ -6,10 +6,9 @@ validation images. Settings are compared with each other here, never judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -38,7 +37,6 @@ _MEMORY_MB = 600
 
 Key = tuple[bool, str]
 """Whitened or not, and the tap."""
-BankKey = TypeVar("BankKey")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +109,10 @@ def run_trials(
         keys = sorted({(c.whitening, tap) for c in candidates if c.network == network for tap in c.taps})
         own, extractor, taps = _network(config, network, {tap for _, tap in keys}, device)
         banks = _fit(extractor, taps, keys, learnt, own, step)
-        yield network, SizeTrial(_judge(extractor, taps, banks, judged, own, step), undamaged)
+        yield network, SizeTrial(_judge(banks, _embedded(extractor, taps, judged, own, step), own), undamaged)
 
 
-def turn_trial(
+def turn_trials(
     config: Config,
     candidate: Candidate,
     turns: Sequence[int],
@@ -124,8 +122,8 @@ def turn_trial(
     undamaged: BoolArray,
     device: Device,
     step: Callable[[], None],
-) -> Float64Array:
-    """Image scores under one candidate with each number of ``bank.turns``, (turns, n).
+) -> Iterator[Float64Array]:
+    """Yield the image scores under one candidate with each number of ``bank.turns``, (n,); worked out when asked for.
 
     Parameters
     ----------
@@ -133,19 +131,16 @@ def turn_trial(
     candidate : Candidate
     turns : sequence of int
     bank, judged, undamaged, device, step
-        As for :func:`run_trials`; ``step`` is called once for every bank image and number, and every judged image.
+        As for :func:`run_trials`; ``step`` is called once for every judged image, and every bank image and number.
     """
     keys = [(candidate.whitening, tap) for tap in candidate.taps]
     own, extractor, taps = _network(config, candidate.network, candidate.taps, device)
     learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
-    banks: dict[tuple[int, Key], _TrialBank] = {}
+    held = list(_embedded(extractor, taps, judged, own, step))
     for n in turns:
-        fitted = _fit(extractor, taps, keys, learnt, replace(own, bank=replace(own.bank, turns=n)), step)
-        banks |= {(n, key): its for key, its in fitted.items()}
-    found = _judge(extractor, taps, banks, judged, own, step)
-    trials = [SizeTrial({key: found[n, key] for key in keys}, undamaged) for n in turns]
-    share = config.scoring.top_share
-    return np.concatenate([trial.scores([candidate], scale_share=share) for trial in trials])
+        banks = _fit(extractor, taps, keys, learnt, replace(own, bank=replace(own.bank, turns=n)), step)
+        trial = SizeTrial(_judge(banks, held, own), undamaged)
+        yield trial.scores([candidate], scale_share=config.scoring.top_share)[0]
 
 
 def _network(
@@ -208,20 +203,22 @@ def _fit(
     return banks
 
 
-def _judge(
-    extractor: Extractor,
-    taps: Sequence[str],
-    banks: Mapping[BankKey, _TrialBank],
-    paths: Sequence[Path],
-    config: Config,
-    step: Callable[[], None],
-) -> dict[BankKey, list[Float32Array]]:
-    """Patch distances of all images under every small bank."""
-    found: dict[BankKey, list[Float32Array]] = {key: [] for key in banks}
+def _embedded(
+    extractor: Extractor, taps: Sequence[str], paths: Iterable[Path], config: Config, step: Callable[[], None]
+) -> Iterator[dict[str, Float32Array]]:
+    """Yield the patch embeddings of each image, by tap."""
     for path in paths:
         _, grids = extractor.embed(load_image(path, limits=config.image))
-        by_tap = dict(zip(taps, grids, strict=True))
-        for key, bank in banks.items():
-            found[key].append(bank.distances(by_tap[bank.tap], neighbours=config.bank.neighbours))
         step()
+        yield dict(zip(taps, grids, strict=True))
+
+
+def _judge(
+    banks: Mapping[Key, _TrialBank], images: Iterable[Mapping[str, Float32Array]], config: Config
+) -> dict[Key, list[Float32Array]]:
+    """Patch distances of all images under every small bank."""
+    found: dict[Key, list[Float32Array]] = {key: [] for key in banks}
+    for grids in images:
+        for key, bank in banks.items():
+            found[key].append(bank.distances(grids[bank.tap], neighbours=config.bank.neighbours))
     return found

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,8 @@ from PIL import Image
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage
 from anomaly.detector.selection import Selection
-from anomaly.detector.turn_choice import choose_turns
-from anomaly.types import DAMAGED, UNDAMAGED
+from anomaly.detector.turn_choice import _losses_while_they_fall, choose_turns
+from anomaly.types import DAMAGED, UNDAMAGED, Float64Array
 
 CONFIG = Config(
     geometry=GeometryConfig(96),
@@ -81,3 +82,21 @@ def test_where_nothing_is_to_be_tried_nothing_is(images, config: Config, fixed: 
     bank, validation = images
     given = replace(GIVEN, config=config)
     assert choose_turns(given, bank=bank, validation=validation[:most], fixed=fixed, device="cpu") is given
+
+
+def test_numbers_are_tried_only_while_the_loss_falls() -> None:
+    truth = np.repeat([False, True], 12)
+    apart, mixed = np.linspace(1, 2, 24), np.tile([1.0, 2.0], 12)
+    asked: list[int] = []
+
+    def trials(*scores: Float64Array) -> Iterator[Float64Array]:
+        for number, row in enumerate(scores):
+            asked.append(number)
+            yield row
+
+    falling = _losses_while_they_fall(trials(mixed, apart, apart**3, mixed), truth, seed=0)
+    assert falling.mean(axis=1)[1] < falling.mean(axis=1)[0]
+    assert asked == list(range(len(falling)))
+    asked.clear()
+    assert _losses_while_they_fall(trials(apart, mixed, apart), truth, seed=0).shape == (2, 24)
+    assert asked == [0, 1]

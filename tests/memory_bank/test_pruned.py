@@ -10,7 +10,7 @@ import pytest
 from memory_bank import MemoryBank, make_index, select_coreset, use_threads
 from memory_bank._cells import LEAST_ROWS, Cells, make_cells
 from memory_bank._exact import ExactIndex
-from memory_bank._pruned import PrunedIndex, _Search
+from memory_bank._pruned import _PAUSE, PrunedIndex, _Search
 from memory_bank._screen import frame_of
 from memory_bank.types import Float32Array, Neighbors
 from tests.memory_bank.data import surfaces, walks, word_counts
@@ -135,6 +135,21 @@ def test_most_rows_are_never_looked_at(vectors: Float32Array, monkeypatch: pytes
     index.search(surfaces(1000, 24, seed=5), k=1)
     assert listed < 0.25 * ROWS
     assert looked_at < 0.25 * ROWS * 1000
+
+
+def test_cells_that_rule_nothing_out_are_left_alone_for_a_while(vectors: Float32Array, queries: Float32Array) -> None:
+    index, exact = divided(vectors), ExactIndex(vectors)
+    far = queries + np.float32(9)  # about as far from every row
+    index.search(queries[:100], k=1)
+    assert index._pause == 0
+    same(index.search(far, k=1), exact.search(far, k=1))
+    assert index._pause == _PAUSE
+    same(index.search(queries, k=2), exact.search(queries, k=2))
+    assert index._pause == _PAUSE - 1
+    for _ in range(_PAUSE - 1):
+        index.search(queries[:1], k=1)
+    same(index.search(queries, k=1), exact.search(queries, k=1))
+    assert index._pause == 0
 
 
 def test_threads_that_ask_while_the_cells_are_made_get_the_same_answers(
