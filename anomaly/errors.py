@@ -42,6 +42,10 @@ from pathlib import Path
 class AnomalyError(Exception):
     """Root of the tree; ``except AnomalyError`` catches whatever goodparts raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Come through to another process with what it carries, whatever its class must be made with."""
+        return _again, (type(self), self.args), self.__dict__
+
 
 class ConfigError(AnomalyError):
     """A setting is unknown, of the wrong type or out of range."""
@@ -207,3 +211,9 @@ class OutputError(AnomalyError):
     def __init__(self, message: str, *, path: Path | str) -> None:
         super().__init__(message)
         self.path = path
+
+
+def _again(kind: type[AnomalyError], arguments: tuple[object, ...]) -> AnomalyError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    return error

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from anomaly.cluster import Order, judge_in_processes, worthwhile
 from anomaly.config import Config, replace_setting
-from anomaly.detector import Detector, predict_all
+from anomaly.detector import Detector, save_detector
 from anomaly.imaging.decode import load_image
 from anomaly.types import Float32Array
 from benchmarks._sets import evenly
@@ -39,20 +40,32 @@ def stages(job: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def folder(job: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Throughput of a folder, several images at a time against one at a time."""
+    """Throughput of a folder, by processes (their start included) against one image after the other."""
     found = []
     for side in job["sides"]:
         with tempfile.TemporaryDirectory() as name:
             few = _resized(job["images"], side, Path(name))
             detector = detector_with_rows(few, side, rows=job["rows"])
-            paths = [few[i % len(few)] for i in range(job["count"])]
+            model = Path(name) / "model"
+            save_detector(detector, model)
+            paths = [_link(few[i % len(few)], Path(name) / f"copy{i}.jpg") for i in range(job["count"])]
             sides: dict[str, Callable[[], object]] = {
                 "one at a time": lambda d=detector, p=paths: [d.predict(path) for path in p],  # type: ignore[misc]
-                "several": lambda d=detector, p=paths: list(predict_all(d, p)),  # type: ignore[misc]
+                "several": lambda m=model, p=paths: _by_processes(m, p),  # type: ignore[misc]
             }
             rounds = in_turn(sides, rounds=job["rounds"])
             found.append({"side": side, "images": len(paths)} | summary(rounds, "one at a time", "several"))
     return found
+
+
+def _link(path: Path, name: Path) -> str:
+    name.symlink_to(path.resolve())
+    return str(name)
+
+
+def _by_processes(model: Path, paths: Sequence[str]) -> int:
+    order = Order(str(model), ".", device="cpu")
+    return sum(1 for _ in judge_in_processes(order, paths, workers=worthwhile(len(paths))))
 
 
 def coreset(job: Mapping[str, Any]) -> dict[str, Any]:

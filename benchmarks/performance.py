@@ -68,7 +68,7 @@ def folder(found: Mapping[str, Any]) -> str:
         )
         for size in found["sizes"]
     ]  # fmt: skip
-    header = ("image", "images", "one at a time", "several at a time", "times faster")
+    header = ("image", "images", "one at a time", "a process for each core", "times faster")
     return f"## A folder\n\n{_table(header, rows)}"
 
 

@@ -12,14 +12,18 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.recorder import Recorder
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
-from anomaly.detector import Detector, load_detector, predict_all, training_fingerprint
+from anomaly.detector import Detector, load_detector, training_fingerprint
+from anomaly.embedding.runtime import uses_cpu
 from anomaly.errors import ImageError
 from anomaly.journal import Journal
-from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
+from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT, Prediction
+
+_MANY = 32
+"""Images from which on it pays to start further processes."""
 
 
 def run(arguments: Arguments) -> int:
-    """Judge image after image, and tell each in its turn as soon as it is known.
+    """Judge images, and tell each in its turn as soon as it is known.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def run(arguments: Arguments) -> int:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
         check_part_type(detector, arguments.part_type, progress)
         failed = flagged = 0
-        rows = stack.enter_context(closing(judge(detector, images, part_type=arguments.part_type)))
+        rows = stack.enter_context(closing(_judge(detector, arguments, images)))
         for done, row in enumerate(rows, start=1):
             if record is not None and row.prediction is not None:
                 record.append(row.prediction)
@@ -62,17 +66,37 @@ def run(arguments: Arguments) -> int:
     return 3 if flagged and arguments.exit_code else 0
 
 
-def judge(
-    detector: Detector, images: Sequence[tuple[str, ImageError | None]], *, part_type: str = ""
+def _judge(
+    detector: Detector, arguments: Arguments, images: Sequence[tuple[str, ImageError | None]]
 ) -> Generator[Row, None, None]:
-    """Predict images in their order; what is wrong with one becomes part of its row.
-
-    One at a time: network and search divide each image among the cores, and several at a time were slower
-    (docs/decisions/0023-several-images-at-a-time.md).
-    """
+    """Yield the rows of images in their order; what is wrong with one becomes part of its row."""
     paths = [path for path, error in images if error is None]
-    found = predict_all(detector, paths, part_type=part_type, workers=1)
-    with closing(found):
+    with closing(_verdicts(detector, arguments, paths)) as found:
         for path, error in images:
             result = next(found) if error is None else error
             yield Row(path, None, str(result)) if isinstance(result, ImageError) else Row(path, result)
+
+
+def _verdicts(
+    detector: Detector, arguments: Arguments, paths: Sequence[str]
+) -> Generator[Prediction | ImageError, None, None]:
+    """Judge a few images one after the other, each on all cores, and many by a process for each core."""
+    if len(paths) >= _MANY and uses_cpu(arguments.device) and len(set(paths)) == len(paths):
+        from anomaly.cluster import Order, judge_in_processes, worthwhile
+
+        workers = worthwhile(len(paths))
+        if workers > 1:
+            order = Order(
+                model=str(arguments.model),
+                folder=".",
+                device="cpu",
+                part_type=arguments.part_type,
+                check_capture=not arguments.no_capture_check,
+            )
+            yield from judge_in_processes(order, paths, workers=workers)
+            return
+    for path in paths:
+        try:
+            yield detector.predict(path, part_type=arguments.part_type)
+        except ImageError as error:
+            yield error

@@ -11,8 +11,7 @@ from anomaly.cli.output import CsvFile, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
-from anomaly.cluster import KeptRows, judge_on_cluster, write_parquet
-from anomaly.cluster.workers import Order
+from anomaly.cluster import KeptRows, Order, judge_on_cluster, write_parquet
 from anomaly.detector import fingerprint, load_detector
 from anomaly.errors import ImageError
 from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT

@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomaly.cluster.workers import hand_out, session
+from anomaly.cluster.hand_out import hand_out, in_order
+from anomaly.cluster.ray_workers import RayWorkers, session
 from anomaly.config import Config
 from anomaly.detector.embedded import EmbedAll, Embedded, Wanted, embed_one
 from anomaly.detector.features import Extractor
@@ -48,8 +49,7 @@ class Embedder:
     def __init__(self, order: EmbeddingOrder) -> None:
         with suppress(OSError):
             os.chdir(order.folder)
-        # Two streams share two threads; only one of them is used here.
-        runtime = OpenVINORuntime(order.xml, order.weights, streams=2)
+        runtime = OpenVINORuntime(order.xml, order.weights, one_core=True)
         self._extractor = Extractor(order.geometry, runtime)
         self._order = order
 
@@ -90,28 +90,12 @@ def embedding_on_cluster(address: str) -> Iterator[EmbedAll]:
             order = ray.put(
                 EmbeddingOrder(files.xml, files.weights, extractor.geometry, config, by_name, str(Path.cwd()))
             )
-            actor = ray.remote(Embedder).options(num_cpus=1)
             names = list(by_name)
-            answers = hand_out(ray, lambda: actor.remote(order), names, workers=min(cores, len(names)))
+            answers = hand_out(RayWorkers(ray, Embedder, order), names, count=min(cores, len(names)))
             with closing(answers):
-                yield from in_order(answers, names)
+                for found in in_order(answers, names):
+                    if isinstance(found, ImageError):
+                        raise found
+                    yield found
 
         yield embed_all
-
-
-def in_order(answers: Iterator[tuple[str, Embedded | ImageError]], names: Sequence[str]) -> Iterator[Embedded]:
-    """Return what came in any order in the order of the names; what came too soon waits.
-
-    Raises
-    ------
-    ImageError
-        A photograph could not be embedded.
-    """
-    waiting: dict[str, Embedded] = {}
-    for wanted in names:
-        while wanted not in waiting:
-            name, found = next(answers)
-            if isinstance(found, ImageError):
-                raise found
-            waiting[name] = found
-        yield waiting.pop(wanted)

@@ -6,7 +6,6 @@ needs none of it.
 
 from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor
-from anomaly.detector.pipeline import predict_all
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.trained_model import (
     fingerprint,
@@ -25,7 +24,6 @@ __all__ = [
     "Progress",
     "fingerprint",
     "load_detector",
-    "predict_all",
     "read_manifest",
     "save_bank_change",
     "save_calibration",

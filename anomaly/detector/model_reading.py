@@ -20,7 +20,7 @@ from anomaly.detector.folder import recover
 from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.embedding.openvino_runtime import OpenVINORuntime
 from anomaly.embedding.registry import Backbone
-from anomaly.embedding.runtime import Device, Runtime, cuda_present
+from anomaly.embedding.runtime import Device, Runtime, uses_cpu
 from anomaly.embedding.whitening import Whitening
 from anomaly.errors import (
     AnomalyError,
@@ -156,7 +156,7 @@ def make_runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Back
     RuntimeUnavailableError, BackboneError, TrainedModelCorruptError
         CUDA was asked for by name and cannot be had.
     """
-    if device == "cpu" or (device == "auto" and not cuda_present()):
+    if uses_cpu(device):
         return OpenVINORuntime(files.xml, files.weights)
     try:
         return _torch_runtime(files, manifest, entry)

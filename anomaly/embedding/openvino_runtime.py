@@ -32,19 +32,18 @@ class OpenVINORuntime:
         The two files of the IR, as read (and verified) by the caller.
     cache : bool
         Keep compiled graphs between processes; see :mod:`anomaly.embedding.graph_cache`.
-    streams : int
-        Images that are embedded at a time, each by a thread of the caller. With 1 all cores work on one image; with
-        more they share the cores. The embeddings are the same.
+    one_core : bool
+        Leave the other cores to other processes. The embeddings are the same.
     """
 
-    def __init__(self, xml: bytes, weights: bytes, *, cache: bool = True, streams: int = 1) -> None:
+    def __init__(self, xml: bytes, weights: bytes, *, cache: bool = True, one_core: bool = False) -> None:
         ov = _import_openvino()
         self._ov = ov
         self._core = ov.Core()
-        hint = "LATENCY" if streams == 1 else "THROUGHPUT"
-        self._properties: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
-        if streams > 1:
-            self._properties |= {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": streams}
+        self._properties: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if one_core:
+            # Not tied to a core: every process would choose the same one.
+            self._properties |= {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
         self._xml, self._weights = xml, weights
         self._cache = cache
         self._compiled: OrderedDict[tuple[int, int], Any] = OrderedDict()
@@ -65,9 +64,9 @@ class OpenVINORuntime:
             rows.append([np.array(tensor.data[0]) for tensor in request.output_tensors])
         return tuple(np.stack(grids) for grids in zip(*rows, strict=True))
 
-    def in_streams(self, streams: int) -> OpenVINORuntime:
+    def on_one_core(self) -> OpenVINORuntime:
         """See :class:`anomaly.embedding.runtime.Runtime`."""
-        return OpenVINORuntime(self._xml, self._weights, cache=self._cache, streams=streams)
+        return OpenVINORuntime(self._xml, self._weights, cache=self._cache, one_core=True)
 
     def _request(self, height: int, width: int) -> Any:
         requests: OrderedDict[tuple[int, int], Any] = self._own.__dict__.setdefault("requests", OrderedDict())

@@ -31,12 +31,17 @@ class Runtime(Protocol):
         """
         ...
 
-    def in_streams(self, streams: int) -> Runtime:
-        """Return a runtime of the same network whose :meth:`embed` so many threads may call at a time.
+    def on_one_core(self) -> Runtime:
+        """Return a runtime of the same network that leaves the other cores to other processes.
 
         It gives the same embeddings, to the last bit.
         """
         ...
+
+
+def uses_cpu(device: Device) -> bool:
+    """Whether a device of this name is the CPU on this machine, or the choice that falls on it."""
+    return device == "cpu" or (device == "auto" and not cuda_present())
 
 
 def cuda_present() -> bool:

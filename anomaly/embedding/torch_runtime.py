@@ -43,6 +43,6 @@ class TorchRuntime:
                 rows.append([grid[0].cpu().numpy() for grid in self._network(batch)])
         return tuple(np.stack(grids) for grids in zip(*rows, strict=True))
 
-    def in_streams(self, streams: int) -> TorchRuntime:
-        """See :class:`anomaly.embedding.runtime.Runtime`; the device takes turns."""
+    def on_one_core(self) -> TorchRuntime:
+        """See :class:`anomaly.embedding.runtime.Runtime`; the device does the work."""
         return self

@@ -42,6 +42,27 @@ def test_a_folder_gives_one_line_per_image(
     assert good.startswith(f"{photographs}/good.png  undamaged  probability ")
 
 
+def test_many_images_are_shared_among_processes_and_come_in_their_order(
+    trained_model: Path,
+    photographs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for i in range(7):
+        write_part(tmp_path / "many" / f"{i}.png", i, damaged=i % 2 == 0)
+    (tmp_path / "many" / "3.png").write_bytes(b"no image")
+    words = ["--predict", str(tmp_path / "many"), "--model", str(trained_model), "--device", "cpu"]
+    here = _json([*words, "--csv", str(tmp_path / "here.csv")], capsys)
+    monkeypatch.setattr("anomaly.cli.predict._MANY", 4)
+    monkeypatch.setattr("anomaly.cluster.worthwhile", lambda images: 2)
+    monkeypatch.setattr("anomaly.detector.Detector.predict", None)  # not in this process
+    assert _json([*words, "--csv", str(tmp_path / "there.csv")], capsys) == here
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert [Path(row["path"]).name for row in here] == [f"{i}.png" for i in range(7)]
+    assert here[3]["error"]
+
+
 def test_json_and_csv_say_the_same_as_python(
     trained_model: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 from anomaly import PatchCore
 from anomaly.cluster import embedding, embedding_on_cluster
-from anomaly.cluster.embedding import in_order
 from anomaly.config import Config, replace_setting
 from anomaly.errors import ImageError, RuntimeUnavailableError
 from tests.parts import write_part
@@ -21,6 +20,10 @@ from tests.parts import write_part
 
 class _RayError(Exception):
     pass
+
+
+class _Actor:
+    work: Any
 
 
 class _Cluster:
@@ -42,8 +45,9 @@ class _Cluster:
 
     def remote(self, kind: Any) -> Any:
         def make(order: Any) -> Any:
-            worker = kind(order)
-            return SimpleNamespace(work=SimpleNamespace(remote=lambda path: (worker, path, object())))
+            worker, actor = kind(order), _Actor()
+            actor.work = SimpleNamespace(remote=lambda path: (worker, path, object()))
+            return actor
 
         return SimpleNamespace(options=lambda num_cpus: SimpleNamespace(remote=make))
 
@@ -86,11 +90,6 @@ def test_what_cannot_be_read_ends_the_fit(cluster: _Cluster, tmp_path: Path) -> 
     images[1].write_bytes(b"")
     with embedding_on_cluster("made up") as embed_all, pytest.raises(ImageError, match=r"1\.png"):
         PatchCore(device="cpu", embed_all=embed_all).fit(images)
-
-
-def test_answers_in_any_order_are_put_in_order() -> None:
-    answers: Any = iter([("c", 3), ("a", 1), ("b", 2), ("d", 4)])
-    assert list(in_order(answers, "abcd")) == [1, 2, 3, 4]
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,11 +126,11 @@ def test_the_converter_of_openvino_is_put_off_and_not_lost() -> None:
     assert done.stdout.split() == ["1", "True"]
 
 
-def test_streams_give_the_same_to_every_thread(exported: tuple[bytes, bytes]) -> None:
+def test_one_core_and_every_thread_give_the_same(exported: tuple[bytes, bytes]) -> None:
     plain = OpenVINORuntime(*exported, cache=False)
-    streams = plain.in_streams(2)
+    alone = plain.on_one_core()
     batch = [images(1, 96, 64 + 32 * (i % 2)) + np.uint8(i) for i in range(12)]
     with ThreadPoolExecutor(3) as pool:
-        for one, other in zip(pool.map(streams.embed, batch), map(plain.embed, batch), strict=True):
+        for one, other in zip(pool.map(alone.embed, batch), map(plain.embed, batch), strict=True):
             for grid, expected in zip(one, other, strict=True):
                 assert np.array_equal(grid, expected)

@@ -1,0 +1,95 @@
+"""Processes on this machine: the same verdicts in the same order, whatever happens to a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomaly.cluster import Order, judge_in_processes, processes, worthwhile
+from anomaly.cluster.hand_out import WorkerLost
+from anomaly.cluster.processes import Processes
+from anomaly.detector import load_detector
+from anomaly.errors import ImageError, TrainedModelError
+from tests.parts import write_part
+
+
+@pytest.fixture
+def order(trained_model: Path) -> Order:
+    return Order(str(trained_model), ".", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("many")
+    return [str(write_part(folder / f"{i:02d}.png", i, damaged=i % 3 == 0, side=80 + 8 * (i % 4))) for i in range(10)]
+
+
+def test_the_same_as_one_at_a_time_in_the_same_order(
+    order: Order, photographs: list[str], trained_model: Path, tmp_path: Path
+) -> None:
+    paths = [*photographs[:4], str(tmp_path / "missing.png"), *photographs[4:]]
+    found = list(judge_in_processes(order, paths, workers=2))
+    assert isinstance(found[4], ImageError)
+    assert "missing.png" in str(found[4])
+    detector = load_detector(trained_model, device="cpu")
+    for path, verdict in zip(photographs, found[:4] + found[5:], strict=True):
+        assert not isinstance(verdict, ImageError)
+        expected = detector.predict(path)
+        assert verdict.anomaly_map.size == 0
+        assert str(replace(verdict, capture=None)) == str(
+            replace(expected, anomaly_map=verdict.anomaly_map, capture=None)
+        )
+        assert verdict.capture is not None
+        assert expected.capture is not None
+        for one, other in zip(verdict.capture.embedding, expected.capture.embedding, strict=True):
+            assert np.array_equal(one, other)
+    assert not multiprocessing.active_children()
+
+
+def test_leaving_early_leaves_no_process(order: Order, photographs: list[str]) -> None:
+    with closing(judge_in_processes(order, photographs, workers=2)) as found:
+        next(found)
+        assert len(multiprocessing.active_children()) == 2
+    assert not multiprocessing.active_children()
+
+
+def test_a_killed_process_is_told_and_another_takes_its_place(order: Order, photographs: list[str]) -> None:
+    with Processes(order) as team:
+        first, second = team.start(), team.start()
+        assert first.process.pid is not None
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.join()
+        team.give(first, photographs[0])
+        assert team.next_answer() == (first, WorkerLost("exit status -9"))
+        team.give(second, photographs[0])
+        worker, verdict = team.next_answer()
+        assert worker is second
+        assert getattr(verdict, "path", None) == photographs[0]
+
+
+def test_an_interrupt_is_answered_by_the_caller_alone(order: Order, photographs: list[str]) -> None:
+    with Processes(order) as team:
+        worker = team.start()
+        assert worker.process.pid is not None
+        os.kill(worker.process.pid, signal.SIGINT)
+        team.give(worker, photographs[0])
+        assert not isinstance(team.next_answer()[1], WorkerLost)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_model_that_is_gone_is_told(photographs: list[str], tmp_path: Path) -> None:
+    with pytest.raises(TrainedModelError, match="gone"):
+        list(judge_in_processes(Order(str(tmp_path / "gone"), "."), photographs, workers=2))
+
+
+def test_processes_must_be_worth_their_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    for images, count, expected in ((31, 2, 1), (32, 2, 2), (1000, 2, 2), (1000, 64, 8), (99, 1, 1)):
+        monkeypatch.setattr(processes, "cores", lambda count=count: count)
+        assert worthwhile(images) == expected
