@@ -214,6 +214,8 @@ def describe(settings: Settings) -> str:
             parts.append("whitened" if value else "not whitened")
         elif name == TURNS:
             parts.append("as photographed" if value == 1 else f"at {value} angles")
+        elif name == "bank.neighbours" and value == 1:
+            parts.append("1 neighbour")
         else:
             parts.append(words[name].format(" ".join(value) if isinstance(value, tuple) else value))
     return ", ".join(parts)

@@ -76,3 +76,5 @@ def test_words() -> None:
     assert describe({SIZE: 448, TAPS: ("block4", "block10"), "embedding.whitening": False}) == (
         "448² pixels, taps block4 block10, not whitened"
     )
+    assert describe({"bank.turns": 4, "bank.neighbours": 1}) == "at 4 angles, 1 neighbour"
+    assert describe({"bank.turns": 1, "bank.neighbours": 3}) == "as photographed, 3 neighbours"
