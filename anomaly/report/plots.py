@@ -219,7 +219,7 @@ def plot_sessions(rows: Sequence[CaptureRow]) -> bytes:
         axis.set_xticks([])
         axis.set_xlabel(f"{len(sessions)} sessions (dot: median; line: 8 of 10 photographs)", fontsize=7.5)
         axis.set_ylabel(measure)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.08 * axis.get_ylim()[1])
     if any(part_types):
         figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=8)
     return _svg(figure)
