@@ -38,7 +38,7 @@ def stages(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def folder(options: argparse.Namespace) -> dict[str, Any]:
-    """Images of a folder, several at a time against one at a time."""
+    """Images of a folder, by a process for each core against one after the other."""
     images = photographs(options.images, 12)
     job = {"images": images, "sides": [256, 640], "rows": 2500, "count": options.count, "rounds": options.rounds}
     return {"sizes": run_part("folder", job)}

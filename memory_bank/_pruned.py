@@ -156,7 +156,7 @@ class PrunedIndex:
     def search(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Neighbors:
         """Find the k nearest rows of each query; see :class:`memory_bank.index.VectorIndex`."""
         self._asked += min(len(queries), _AT_A_TIME)
-        if self._asked > len(self._vectors):
+        if self._divided is None and self._asked > len(self._vectors):
             self._divide()
         if len(queries) > _AT_A_TIME:
             parts = [

@@ -1,8 +1,9 @@
 """How many threads a search uses, and how they share its work.
 
-The work is many products of matrices, each too small to be worth dividing: so each thread takes whole ones, and the
-BLAS of NumPy is kept on one thread meanwhile. That takes threadpoolctl; where it is not installed, the calling thread
-does everything and the BLAS divides each product as it likes. Answers are the same either way.
+The work is many products of matrices, each too small to be worth dividing: so each thread does all of them for its
+share of the queries, and the BLAS of NumPy is kept on one thread meanwhile. That takes threadpoolctl; where it is not
+installed, the calling thread does everything and the BLAS divides each product as it likes. Answers are the same either
+way.
 """
 
 from __future__ import annotations

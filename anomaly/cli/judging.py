@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anomaly.cli.output import say
+from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.detector import Detector
 from anomaly.errors import DatasetError, ImageError, ImageUnreadableError
 from anomaly.imaging.decode import find_images
 from anomaly.imaging.names import printable_name
+
+if TYPE_CHECKING:
+    from anomaly.cluster import Order
 
 
 def listed_images(names: Sequence[str]) -> list[tuple[str, ImageError | None]]:
@@ -36,6 +41,19 @@ def listed_images(names: Sequence[str]) -> list[tuple[str, ImageError | None]]:
             nothing = f"expected images in the folder {printable_name(name)}, found none; check the name and suffixes"
             found.append((name, ImageUnreadableError(nothing, path=name)))
     return found
+
+
+def order_of(arguments: Arguments) -> Order:
+    """Return what workers must know to judge as this command line says."""
+    from anomaly.cluster import Order  # by far not every call has workers
+
+    return Order(
+        model=str(arguments.model.resolve()),
+        folder=str(Path.cwd()),
+        device=arguments.device,
+        part_type=arguments.part_type,
+        check_capture=not arguments.no_capture_check,
+    )
 
 
 def check_part_type(detector: Detector, part_type: str, progress: Reporter) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from anomaly.cli.judging import check_part_type, listed_images, say_failures
+from anomaly.cli.judging import check_part_type, listed_images, order_of, say_failures
 from anomaly.cli.output import CsvFile, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -19,7 +19,7 @@ from anomaly.journal import Journal
 from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT, Prediction
 
 _MANY = 32
-"""Images from which on it pays to start further processes."""
+"""Fewer are never worth two processes (``anomaly.cluster.worthwhile``), which then need not be imported."""
 
 
 def run(arguments: Arguments) -> int:
@@ -82,18 +82,11 @@ def _verdicts(
 ) -> Generator[Prediction | ImageError, None, None]:
     """Judge a few images one after the other, each on all cores, and many by a process for each core."""
     if len(paths) >= _MANY and uses_cpu(arguments.device) and len(set(paths)) == len(paths):
-        from anomaly.cluster import Order, judge_in_processes, worthwhile
+        from anomaly.cluster import judge_in_processes, worthwhile
 
         workers = worthwhile(len(paths))
         if workers > 1:
-            order = Order(
-                model=str(arguments.model),
-                folder=".",
-                device="cpu",
-                part_type=arguments.part_type,
-                check_capture=not arguments.no_capture_check,
-            )
-            yield from judge_in_processes(order, paths, workers=workers)
+            yield from judge_in_processes(order_of(arguments), paths, workers=workers)
             return
     for path in paths:
         try:

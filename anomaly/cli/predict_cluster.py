@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from anomaly.cli.judging import check_part_type, listed_images, say_failures
+from anomaly.cli.judging import check_part_type, listed_images, order_of, say_failures
 from anomaly.cli.output import CsvFile, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
-from anomaly.cluster import KeptRows, Order, judge_on_cluster, write_parquet
+from anomaly.cluster import KeptRows, judge_on_cluster, write_parquet
 from anomaly.detector import fingerprint, load_detector
 from anomaly.errors import ImageError
 from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
@@ -65,14 +65,8 @@ def _judge(arguments: Arguments, images: Mapping[str, ImageError | None], stack:
     if not readable:
         return
     assert arguments.ray is not None
-    order = Order(
-        model=str(arguments.model.resolve()),
-        folder=str(Path.cwd()),
-        device=arguments.device,
-        part_type=arguments.part_type,
-        check_capture=not arguments.no_capture_check,
-    )
-    for path, found in stack.enter_context(closing(judge_on_cluster(arguments.ray, order, readable))):
+    answers = judge_on_cluster(arguments.ray, order_of(arguments), readable)
+    for path, found in stack.enter_context(closing(answers)):
         yield Row(path, None, str(found)) if isinstance(found, ImageError) else Row(path, found)
 
 

@@ -209,8 +209,7 @@ def _kinds(wanted: Sequence[Memory]) -> set[tuple[str, bool, int, int]]:
 
 def _wanted(configs: Sequence[Config]) -> list[Memory]:
     """Return the memories of several trials, each once, in an order that does not depend on which are finished."""
-    found = {memory for config in configs for memory in memories(config)}
-    return sorted(found, key=lambda m: (m.tap, m.whitening, m.turns, m.rows, m.neighbours))
+    return sorted({memory for config in configs for memory in memories(config)})
 
 
 def _all_distances(

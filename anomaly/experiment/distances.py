@@ -29,7 +29,7 @@ _COPIES = 2
 """Turned copies of a photograph; together, photographs cover all angles."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Memory:
     """A kind of memory: of one tap, whitened or not, at so many angles, so many rows, so many neighbours."""
 
