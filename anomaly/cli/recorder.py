@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from anomaly.errors import ImageError
 from anomaly.imaging.decode import content_hash
-from anomaly.journal import Journal, JournalEntry
+from anomaly.journal import Journal, JournalEntry, time_text
 from anomaly.types import Prediction
 
 
@@ -36,7 +36,7 @@ class Recorder:
         assert sample is not None
         self.journal.append(
             JournalEntry(
-                time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                time=time_text(datetime.now(UTC)),
                 path=prediction.path,
                 sha256=_hash(prediction.path),
                 model=self.model,

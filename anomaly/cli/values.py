@@ -48,8 +48,9 @@ def time(text: str) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a time such as 2026-03-01T08:00, got {text!r}") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")
+    from anomaly.journal import time_text  # few calls read a journal
+
+    return time_text(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
 
 
 def named(text: str) -> str:

@@ -12,7 +12,7 @@ from anomaly.cli.rows import json_line
 from anomaly.errors import ImageError, JournalError
 from anomaly.imaging.decode import content_hash
 from anomaly.imaging.names import printable_name
-from anomaly.journal import Journal, OperatorVerdict
+from anomaly.journal import Journal, OperatorVerdict, time_text
 
 if TYPE_CHECKING:
     from anomaly.calibration import ScoredImage
@@ -29,7 +29,7 @@ def run(arguments: Arguments) -> int:
     """
     assert arguments.journal is not None
     assert arguments.truth is not None
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = time_text(datetime.now(UTC))
     verdicts, failed = [], []
     for path in arguments.images:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from anomaly.types import Float32Array, Verdict
 
@@ -15,7 +16,7 @@ class JournalEntry:
     Attributes
     ----------
     time : str
-        When it was judged, ISO 8601, UTC.
+        When it was judged, see :func:`time_text`.
     path : str
         As the user named it.
     sha256 : str
@@ -50,3 +51,11 @@ class JournalEntry:
     warnings: tuple[str, ...]
     strangeness: Float32Array = field(repr=False)
     embedding: Float32Array = field(repr=False)
+
+
+def time_text(moment: datetime) -> str:
+    """Write a moment as the journal does: ISO 8601 in UTC, with microseconds, so that texts sort as moments do.
+
+    Milliseconds would not do: processes judge several images within one, and ``since`` would lose all but the last.
+    """
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -161,7 +161,7 @@ class Journal:
         model : str, optional
             Only what this model judged.
         since : str, optional
-            Only rows after this time, ISO 8601 in UTC with milliseconds, as the journal writes it.
+            Only rows after this time, written by :func:`time_text`.
         last : int, optional
             At most so many, the newest.
 

@@ -5,13 +5,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from anomaly.errors import JournalError
-from anomaly.journal import Journal
+from anomaly.journal import Journal, time_text
 from tests.journal.entries import entry
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,24 @@ def test_the_newest_of_one_model_oldest_first(tmp_path: Path) -> None:
             journal.append(entry(i, model="one" if i % 2 else "two"))
         assert [row.sha256[-1] for row in journal.read(model="one", last=2)] == ["3", "5"]
         assert [row.sha256[-1] for row in journal.read(last=3)] == ["3", "4", "5"]
+
+
+def test_since_a_row_is_all_that_came_after_it_however_fast_it_came(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for i in range(30):
+            journal.append(replace(entry(i), time=time_text(datetime.now(UTC))))
+        rows = journal.read()
+        for number, row in enumerate(rows, start=1):
+            assert [later.sha256 for later in journal.read(since=row.time)] == [each.sha256 for each in rows[number:]]
+
+
+def test_times_sort_as_moments_do() -> None:
+    zone = timezone(timedelta(hours=2))
+    moments = [datetime(2026, 3, 1, 8, 0, 0, m, tzinfo=zone) for m in (0, 1, 999, 1000, 123_000, 999_999)]
+    texts = [time_text(moment) for moment in moments]
+    assert texts == sorted(texts)
+    assert [datetime.fromisoformat(text) for text in texts] == moments
+    assert texts[0] == "2026-03-01T06:00:00.000000+00:00"
 
 
 def test_a_reader_writes_nothing(tmp_path: Path) -> None:
