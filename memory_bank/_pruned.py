@@ -25,7 +25,17 @@ import numpy.typing as npt
 
 from memory_bank._cells import LEAST_ROWS, LISTED, MOST_ROWS, Cells, CellSearch, make_cells
 from memory_bank._exact import ExactIndex, squared_distances
-from memory_bank._screen import TOO_FAR, Frame, allowance, frame_of, left_factor, right_factor, squared_norms
+from memory_bank._nearest import first_of_each, least
+from memory_bank._screen import (
+    LEFT_OUT,
+    TOO_FAR,
+    Frame,
+    allowance,
+    frame_of,
+    left_factor,
+    right_factor,
+    squared_norms,
+)
 from memory_bank._threads import each, one_blas_thread, threads
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
@@ -35,8 +45,6 @@ _PRODUCT = 1 << 19
 _FEWEST, _MOST = 16, 2048
 # Numbers held at a time while pairs are measured: 16 MiB of float64.
 _BLOCK = 1 << 21
-# In the place of |x|² of rows that are left out: more than any product.
-_LEFT_OUT = np.float32(1e36)
 # Queries of which the bounds of all cells are held.
 _AT_A_TIME = 1 << 14
 # Multiplications for each cell, in a search of everything, from which on cells save more than they cost.
@@ -47,7 +55,7 @@ _BESIDES = 12
 # that then, before cells are tried again.
 _FUTILE, _PAUSE = 0.5, 8
 # Multiplications below which a second thread costs more than it saves.
-_WORTH_A_THREAD = 1 << 30
+_WORTH_A_THREAD = 1 << 29
 # In the place of a cell: all rows.
 _ALL = -1
 # Numbers of all that is listed up to which it stays ready, 128 MiB.
@@ -83,7 +91,7 @@ class _Ground:
         """Return the same, but no product comes near the rows whose numbers are marked, (m,)."""
         other = copy(self)
         other.right, other.keep, other._ready = self.right.copy(), False, {}
-        other.right[left_out[self.order], -1] = _LEFT_OUT
+        other.right[left_out[self.order], -1] = LEFT_OUT
         return other
 
     def listed(self, cell: int, k: int) -> tuple[Float32Array, Int64Array | None]:
@@ -283,7 +291,7 @@ class _Search:
             best = np.broadcast_to(np.arange(self.k), product.shape)
             q.next[some] = np.inf
         else:
-            best, q.next[some] = _least(product, self.k)
+            best, q.next[some] = least(product, self.k)
         q.row[some] = best if places is None else places[best]
 
     def _search_rest(self, q: _Queries) -> None:
@@ -327,7 +335,7 @@ class _Search:
         for at in range(0, query.size, step):
             some = slice(at, at + step)
             squared[some] = squared_distances(q.vectors[query[some]], self.vectors[row[some]])
-        return _first_of_each(query, row, squared, self.k)
+        return first_of_each(query, row, squared, self.k)
 
     def _enter(self, q: _Queries) -> None:
         """Put what was noted among what had been found."""
@@ -342,33 +350,6 @@ class _Search:
         query = np.concatenate([query, np.repeat(touched, self.k)])
         row = np.concatenate([row, q.row[touched].ravel()])
         squared = np.concatenate([squared, q.squared[touched].ravel()])
-        query, row, squared = _first_of_each(query, row, squared, self.k)
+        query, row, squared = first_of_each(query, row, squared, self.k)
         q.row[touched] = row.reshape(-1, self.k)
         q.squared[touched] = squared.reshape(-1, self.k)
-
-
-def _least(product: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:
-    """Return where the k least of each line are, (n, k), in no order, and the value of the next one, (n,)."""
-    following = np.partition(product, k, axis=1)[:, k]
-    at = np.flatnonzero(product < following[:, None])
-    if at.size == k * len(product):
-        return (at % product.shape[1]).reshape(-1, k), following
-    # Ties with the next one. This way alone would take longer.
-    return np.argpartition(product, k, axis=1)[:, :k], following
-
-
-def _first_of_each(
-    query: Int64Array, row: Int64Array, squared: Float64Array, k: int
-) -> tuple[Int64Array, Int64Array, Float64Array]:
-    """Return the k nearest different rows of each query among pairs; of equally near ones the smaller number."""
-    order = np.lexsort((row, squared, query))
-    query, row, squared = query[order], row[order], squared[order]
-    fresh = np.ones(query.size, bool)
-    fresh[1:] = (query[1:] != query[:-1]) | (row[1:] != row[:-1])
-    query, row, squared = query[fresh], row[fresh], squared[fresh]
-    new = np.ones(query.size, bool)
-    new[1:] = query[1:] != query[:-1]
-    starts = np.flatnonzero(new)
-    rank = np.arange(query.size) - np.repeat(starts, np.diff(np.append(starts, query.size)))
-    first = rank < k
-    return query[first], row[first], squared[first]

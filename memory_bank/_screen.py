@@ -23,6 +23,8 @@ from memory_bank.types import Float32Array, Float64Array
 FLOOR = 1e-30
 # Squared length, in scaled units, beyond which float32 comes near its end.
 TOO_FAR = 1e30
+# In the place of |x|² of rows that are left out: more than any product.
+LEFT_OUT = np.float32(1e36)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from memory_bank._cells import Cells
 from memory_bank._checks import check_count, check_vectors
 from memory_bank._exact import ExactIndex
+from memory_bank._probed import ProbedIndex
 from memory_bank._pruned import PrunedIndex
 from memory_bank._threads import set_threads
 from memory_bank.errors import UnknownIndexError
@@ -75,7 +76,7 @@ def make_index(kind: str, vectors: Float32Array, *, saved: Mapping[str, npt.NDAr
     ----------
     kind : {"exact", "pruned", "faiss-cells"}
         ``exact`` is plain NumPy and slow; ``pruned`` gives the same answers, fast; ``faiss-cells`` is for large
-        banks, see :class:`memory_bank._faiss.FaissCellsIndex`. ``faiss-flat`` is a former name of ``pruned``.
+        banks, see :class:`memory_bank._probed.ProbedIndex`. ``faiss-flat`` is a former name of ``pruned``.
     vectors : ndarray of float32, (m, d)
         Must not be changed afterwards.
     saved : mapping of str to ndarray, optional
@@ -95,10 +96,7 @@ def make_index(kind: str, vectors: Float32Array, *, saved: Mapping[str, npt.NDAr
     if kind == "pruned":
         cells = Cells.from_arrays(saved, rows=vectors.shape[0], dim=vectors.shape[1]) if saved else None
         return PrunedIndex(vectors, cells=cells)
-    # Takes 0.15 s to import; nobody pays whose banks are small.
-    from memory_bank._faiss import FaissCellsIndex
-
-    return FaissCellsIndex(vectors, saved=saved)
+    return ProbedIndex(vectors, saved=saved)
 
 
 def use_threads(count: int) -> None:

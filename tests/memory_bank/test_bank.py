@@ -218,6 +218,9 @@ bank = memory_bank.MemoryBank(np.eye(9, dtype=np.float32), 0, np.zeros((9, 1), n
 assert bank.search(np.eye(9, dtype=np.float32)).distance.max() == 0
 assert "faiss" not in sys.modules
 memory_bank.make_index("faiss-cells", bank.vectors)
+assert "faiss" not in sys.modules
+memory_bank._probed.LEAST_FOR_CELLS = 100
+memory_bank.make_index("faiss-cells", np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32))
 assert "faiss" in sys.modules and "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

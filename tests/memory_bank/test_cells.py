@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory_bank import MemoryBank, _faiss, make_index, use_threads
-from memory_bank._faiss import FaissCellsIndex
+from memory_bank import MemoryBank, _probed, make_index, use_threads
+from memory_bank._exact import ExactIndex
+from memory_bank._probed import ProbedIndex
 from memory_bank._pruned import PrunedIndex
+from memory_bank._screen import frame_of
 from memory_bank.types import Float32Array
-from tests.memory_bank.data import surfaces, walks
+from tests.memory_bank.data import surfaces, walks, word_counts
 
 ROWS = 30_000
 
 
 @pytest.fixture(autouse=True)
 def small_banks_have_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_faiss, "LEAST_FOR_CELLS", 1000)
+    monkeypatch.setattr(_probed, "LEAST_FOR_CELLS", 1000)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +30,13 @@ def vectors() -> Float32Array:
 
 
 @pytest.fixture(scope="module")
-def index(vectors: Float32Array) -> FaissCellsIndex:
+def index(vectors: Float32Array) -> ProbedIndex:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_faiss, "LEAST_FOR_CELLS", 1000)
-        return FaissCellsIndex(vectors)
+        patch.setattr(_probed, "LEAST_FOR_CELLS", 1000)
+        return ProbedIndex(vectors)
 
 
-def test_the_nearest_row_found_is_at_most_a_hundredth_further(index: FaissCellsIndex, vectors: Float32Array) -> None:
+def test_the_nearest_row_found_is_at_most_a_hundredth_further(index: ProbedIndex, vectors: Float32Array) -> None:
     assert 0 < index.probed <= 64
     queries = np.concatenate([surfaces(2000, seed=1), surfaces(100, seed=2) + np.float32(0.5)])
     found, exact = index.search(queries, k=3), PrunedIndex(vectors).search(queries, k=3)
@@ -46,13 +48,13 @@ def test_the_nearest_row_found_is_at_most_a_hundredth_further(index: FaissCellsI
     assert (np.diff(found.distance, axis=1) >= 0).all()
 
 
-def test_a_row_finds_itself(index: FaissCellsIndex, vectors: Float32Array) -> None:
+def test_a_row_finds_itself(index: ProbedIndex, vectors: Float32Array) -> None:
     found = index.search(vectors[:300], k=1)
     np.testing.assert_array_equal(found.index[:, 0], np.arange(300))
     assert (found.distance == 0).all()
 
 
-def test_answers_depend_neither_on_the_other_queries_nor_on_threads(index: FaissCellsIndex) -> None:
+def test_answers_depend_neither_on_the_other_queries_nor_on_threads(index: ProbedIndex) -> None:
     queries = surfaces(60, seed=3)
     together = index.search(queries, k=4)
     use_threads(1)
@@ -66,8 +68,23 @@ def test_answers_depend_neither_on_the_other_queries_nor_on_threads(index: Faiss
         use_threads(2)
 
 
-def test_the_same_rows_make_the_same_index(index: FaissCellsIndex, vectors: Float32Array) -> None:
-    again, queries = FaissCellsIndex(vectors.copy()), surfaces(200, seed=4)
+@pytest.mark.parametrize("k", [1, 3])
+def test_among_the_rows_of_its_cells_an_answer_is_exact_whatever_ties(k: int) -> None:
+    """Whole numbers: many rows are equally far, and products alone cannot order them."""
+    vectors, queries = word_counts(4000), word_counts(60, seed=1)
+    index = ProbedIndex(vectors)
+    assert index.probed
+    centre, cell = index.arrays()["centre"], index.arrays()["cell"]
+    frame, found = frame_of(vectors), index.search(queries, k=k)
+    near = ExactIndex(centre).search(frame.place(queries), k=index.probed).index
+    for i, query in enumerate(queries):
+        expected = ExactIndex(vectors).search(query[None], k=k, kept=np.flatnonzero(np.isin(cell, near[i])))
+        np.testing.assert_array_equal(found.index[i], expected.index[0])
+        np.testing.assert_array_equal(found.distance[i], expected.distance[0])
+
+
+def test_the_same_rows_make_the_same_index(index: ProbedIndex, vectors: Float32Array) -> None:
+    again, queries = ProbedIndex(vectors.copy()), surfaces(200, seed=4)
     np.testing.assert_array_equal(again.search(queries, k=2).index, index.search(queries, k=2).index)
     assert again.probed == index.probed
 
@@ -82,9 +99,7 @@ def test_a_group_is_left_out(vectors: Float32Array) -> None:
     assert np.mean(found.distance[:, 0] > 1.01 * exact.distance[:, 0]) <= 0.01
 
 
-def test_more_neighbours_than_the_cells_hold_are_searched_everywhere(
-    index: FaissCellsIndex, vectors: Float32Array
-) -> None:
+def test_more_neighbours_than_the_cells_hold_are_searched_everywhere(index: ProbedIndex, vectors: Float32Array) -> None:
     k = ROWS - 1000
     found, exact = index.search(vectors[:2], k=k), PrunedIndex(vectors).search(vectors[:2], k=k)
     np.testing.assert_array_equal(found.index, exact.index)
@@ -95,7 +110,7 @@ def test_more_neighbours_than_the_cells_hold_are_searched_everywhere(
 
 
 @pytest.mark.parametrize("value", [1e22, 1e30])
-def test_far_off_queries(index: FaissCellsIndex, vectors: Float32Array, value: float) -> None:
+def test_far_off_queries(index: ProbedIndex, vectors: Float32Array, value: float) -> None:
     queries = np.concatenate([np.full((1, 32), value, np.float32), surfaces(3, seed=6)])
     found, exact = index.search(queries, k=2), PrunedIndex(vectors).search(queries, k=2)
     np.testing.assert_array_equal(found.distance[0], exact.distance[0])
@@ -104,13 +119,13 @@ def test_far_off_queries(index: FaissCellsIndex, vectors: Float32Array, value: f
 
 def test_where_no_few_cells_are_enough_everything_is_searched() -> None:
     noise = np.random.default_rng(0).normal(size=(3000, 64)).astype(np.float32)  # no clusters at all
-    index, queries = FaissCellsIndex(noise), np.random.default_rng(1).normal(size=(50, 64)).astype(np.float32)
+    index, queries = ProbedIndex(noise), np.random.default_rng(1).normal(size=(50, 64)).astype(np.float32)
     assert index.probed == 0
     np.testing.assert_array_equal(index.search(queries, k=3).index, PrunedIndex(noise).search(queries, k=3).index)
 
 
 def test_many_equal_rows() -> None:
-    index = FaissCellsIndex(np.repeat(walks(30, 8), 100, axis=0))
+    index = ProbedIndex(np.repeat(walks(30, 8), 100, axis=0))
     found = index.search(walks(30, 8), k=2)
     assert (found.distance == 0).all()
 
@@ -131,13 +146,13 @@ def test_the_kind_follows_the_size_and_survives_saving(tmp_path: Path, monkeypat
 
 
 def test_cells_and_how_many_are_searched_are_saved(
-    vectors: Float32Array, index: FaissCellsIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vectors: Float32Array, index: ProbedIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank = MemoryBank(vectors, 0, np.zeros((ROWS, 1), np.int64), index="faiss-cells")
     bank.save(tmp_path / "bank")
     loaded, queries = MemoryBank.load(tmp_path / "bank"), surfaces(200, seed=8)
-    for name in ("_divide", "FaissCellsIndex._enough_cells"):
-        monkeypatch.setattr(f"memory_bank._faiss.{name}", lambda *_: pytest.fail("made again"))
+    for name in ("_faiss.divide", "_probed.ProbedIndex._enough_cells"):
+        monkeypatch.setattr(f"memory_bank.{name}", lambda *_: pytest.fail("made again"))
     found, expected = loaded.search(queries, k=2), index.search(queries, k=2)
     np.testing.assert_array_equal(found.index, expected.index)
     np.testing.assert_array_equal(found.distance, expected.distance)
@@ -147,9 +162,9 @@ def test_cells_and_how_many_are_searched_are_saved(
 
 
 def test_small_banks_are_searched_in_full_by_any_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_faiss, "LEAST_FOR_CELLS", 50_000)
+    monkeypatch.setattr(_probed, "LEAST_FOR_CELLS", 50_000)
     index = make_index("faiss-cells", walks(500))
-    assert isinstance(index, FaissCellsIndex)
+    assert isinstance(index, ProbedIndex)
     assert index.probed == 0
 
 
@@ -158,7 +173,7 @@ def test_time_grows_far_less_than_the_bank() -> None:
     queries = surfaces(2000, seed=1)
 
     def seconds(rows: int) -> float:
-        index = FaissCellsIndex(surfaces(rows))
+        index = ProbedIndex(surfaces(rows))
         assert index.probed
         times = []
         for _ in range(5):
