@@ -8,11 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = tuple(
-    sorted(
-        path
-        for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md"))
-        if path.is_file()
-    )
+    sorted(path for place in ("*.md", "docs/**/*.md", "benchmarks/*.md", "data/*/*.md") for path in ROOT.glob(place))
 )
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")

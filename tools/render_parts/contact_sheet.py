@@ -1,4 +1,4 @@
-"""Contact sheets of the data set: ``python -m tools.render_parts.contact_sheet data/parts --output docs/pictures``."""
+"""Contact sheets of the data set: ``python -m tools.render_parts.contact_sheet data/parts --output docs/images``."""
 
 from __future__ import annotations
 
