@@ -26,6 +26,7 @@ from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
 from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
+from anomaly.detector.beside import beside
 from anomaly.detector.features import BankImage, Extractor, PatchDistances
 from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.detector.part_view import PartViews
@@ -128,8 +129,9 @@ class Detector:
         memory_bank.TooFewRowsError
             Hardly a row of the bank comes from another image.
         """
+        quality = beside(partial(measure_quality, pixels))
         found, score, grid_map = self._judge(pixels, exclude_group)
-        return capture_sample(measure_quality(pixels), grid_map, found.means, score)
+        return capture_sample(quality(), grid_map, found.means, score)
 
     def predict(
         self, image: Path | str | UInt8Array, *, part_type: str = "", exclude_group: int | None = None
@@ -150,10 +152,11 @@ class Detector:
             The file cannot be used.
         """
         pixels = self._pixels(image)
+        measured = beside(partial(measure_quality, pixels))
         found, score, grid_map = self._judge(pixels, exclude_group)
         anomaly_map = to_pixels(grid_map, pixels.shape[0], pixels.shape[1])
         record = self.record
-        quality = measure_quality(pixels)
+        quality = measured()
         prediction = Prediction(
             path="" if not isinstance(image, Path | str) else str(image),
             label=None,

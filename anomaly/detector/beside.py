@@ -1,0 +1,38 @@
+"""Work beside other work: Pillow, NumPy and the network let go of the interpreter while they compute."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def beside(work: Callable[[], Result]) -> Callable[[], Result]:
+    """Start ``work`` in a thread of its own.
+
+    Returns
+    -------
+    callable
+        Waits for it, and returns what it returned or raises what it raised.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # raised where the result is asked for
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="beside", daemon=True)
+    thread.start()
+
+    def wait() -> Result:
+        thread.join()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    return wait
