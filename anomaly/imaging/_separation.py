@@ -29,6 +29,7 @@ _HOLE = 0.05  # of a typical area; larger places that parts enclose are tray
 _OTHER_SIZE = 2.2  # what lies apart may have up to so many times the area, and still be one part
 _PERFECT = 0.07  # share of its area by which it may then differ from an ellipse
 _FRAGMENT = 0.6  # less than this share of a typical area is never divided
+_HEAP = 60.0  # more than so many typical areas in one piece are no parts that touch, but foreground that is none
 _LIMIT = 2.0  # scatters by which an ellipse may deviate from the usual size
 _WIDE = (0.22, 0.15, 0.15)  # logarithms of area, length and width that are alike
 
@@ -137,8 +138,8 @@ def separate(mask: BoolArray, shape: Shape) -> Labels:
     for i in range(1, count + 1):
         here = order[ends[i - 1] : ends[i]]
         points = np.stack([column[here], row[here]], axis=1).astype(np.float64)
-        one = len(points) < _FRAGMENT * shape.area or _is_one(points, shape)
-        number = 0 if one else _assign(points, mask, shape)
+        divisible = _FRAGMENT <= len(points) / shape.area <= _HEAP and not _is_one(points, shape)
+        number = _assign(points, mask, shape) if divisible else 0
         labels[row[here], column[here]] = last + 1 + number
         last = int(labels[row[here], column[here]].max())
     return labels

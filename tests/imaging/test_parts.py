@@ -11,6 +11,7 @@ import pytest
 
 from anomaly.errors import ImageError, NoPartsError, PartFinderError
 from anomaly.imaging import PartFinder, fit_part_finder, part_fitting
+from anomaly.imaging._separation import Shape, separate
 from anomaly.types import BoolArray, Float64Array, UInt8Array
 
 HEIGHT, WIDTH = 300, 360
@@ -149,6 +150,17 @@ def test_bars_have_their_axis_and_touching_ones_are_told_apart(bar_finder: PartF
         assert abs(math.sin(part.angle - angles[place])) < 0.05
     corner = [bar(120, 80, 0.0), bar(172, 110, math.pi / 2), bar(100, 220, 0.4)]
     assert len(bar_finder.find(photograph(corner, seed=10)).parts) == 3
+
+
+def test_foreground_of_many_times_a_part_stays_one_piece() -> None:
+    """Texture that was taken for parts; dividing it into hundreds would take seconds for each picture."""
+    shape = Shape(area=60.0, length=(8.0, 12.0), width=(6.0, 9.0), misfit=0.1)
+    mask = np.zeros((200, 200), dtype=np.bool_)
+    mask[10:30, 10:22] = True
+    mask[60:180, 60:180] = True
+    labels = separate(mask, shape)
+    assert len(np.unique(labels[10:30, 10:22])) > 1
+    assert len(np.unique(labels[60:180, 60:180])) == 1
 
 
 def test_an_empty_tray_has_no_parts(finder: PartFinder) -> None:
