@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
+# Differences of pairs held at a time, in numbers: 16 MiB of float64.
+_PAIRS_BLOCK = 1 << 21
 # Differences held at a time, in numbers: 4 Mi float64 are 32 MiB.
 _BLOCK = 1 << 22
 
@@ -28,6 +30,23 @@ def squared_distances(a: Float32Array, b: Float32Array) -> Float64Array:
     """
     difference = np.subtract(a, b, dtype=np.float64)
     squared: Float64Array = np.einsum("nd,nd->n", difference, difference)
+    return squared
+
+
+def squared_of_pairs(queries: Float32Array, query: Int64Array, rows: Float32Array, row: Int64Array) -> Float64Array:
+    """Squared Euclidean distances of chosen pairs, however many, (p,).
+
+    Parameters
+    ----------
+    queries, rows : ndarray of float32, (n, d) and (m, d)
+    query, row : ndarray of int64, (p,)
+        Which of either make a pair.
+    """
+    squared = np.empty(query.size)
+    step = max(1, _PAIRS_BLOCK // queries.shape[1])
+    for at in range(0, query.size, step):
+        some = slice(at, at + step)
+        squared[some] = squared_distances(queries[query[some]], rows[row[some]])
     return squared
 
 

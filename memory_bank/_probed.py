@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from memory_bank._exact import squared_distances
+from memory_bank._exact import squared_of_pairs
 from memory_bank._nearest import first_of_each, least
 from memory_bank._pruned import PrunedIndex
 from memory_bank._screen import LEFT_OUT, TOO_FAR, allowance, frame_of, left_factor, right_factor, squared_norms
@@ -34,8 +34,6 @@ _SAMPLE = 300
 _LEAST_PROBED = 8
 # Candidates held at a time, and numbers of one product: 16 and 4 MiB.
 _CANDIDATES, _PRODUCT = 1 << 21, 1 << 20
-# Numbers held at a time while pairs are measured: 16 MiB of float64.
-_BLOCK = 1 << 21
 
 
 class ProbedIndex:
@@ -77,8 +75,8 @@ class ProbedIndex:
             from memory_bank._faiss import divide  # takes 0.15 s; nobody pays whose cells are saved
 
             centre, cell = divide(placed)
-        self._centres = PrunedIndex(centre)
         if not saved or self.probed:
+            self._centres = PrunedIndex(centre)
             self._cells = _lay_out(placed, cell, len(centre), self._frame.margin)
         if not saved:
             self.probed = self._enough_cells()
@@ -142,30 +140,23 @@ class ProbedIndex:
         # The k best by product bound the distance of the k nearest; what may lie within it is measured, too.
         fine = np.flatnonzero(~missed)
         query, first = np.repeat(fine, k), np.take_along_axis(row, nearest, axis=1)[fine].ravel()
-        squared = self._measure(queries, query, first)
+        squared = squared_of_pairs(queries, query, self._vectors, first)
         limit = np.full(n, -np.inf, np.float32)
         farthest = squared.reshape(-1, k).max(axis=1) * self._frame.scale**2
         limit[fine] = allowance(farthest, norms[fine], self._frame.margin)
+        np.put_along_axis(product, nearest, np.inf, axis=1)  # measured already
         within, at = np.nonzero(product < limit[:, None])
         more = [(within, row[within, at]), *passed.below(limit)]
         others, other = (np.concatenate([pair[i] for pair in more]) for i in (0, 1))
         _, best, squared = first_of_each(
             np.concatenate([query, others]),
             np.concatenate([first, other]),
-            np.concatenate([squared, self._measure(queries, others, other)]),
+            np.concatenate([squared, squared_of_pairs(queries, others, self._vectors, other)]),
             k,
         )
         found, index = np.zeros((n, k)), np.zeros((n, k), np.int64)
         found[fine], index[fine] = squared.reshape(-1, k), best.reshape(-1, k)
         return found, index, missed
-
-    def _measure(self, queries: Float32Array, query: Int64Array, row: Int64Array) -> Float64Array:
-        squared = np.empty(query.size)
-        step = max(1, _BLOCK // queries.shape[1])
-        for at in range(0, query.size, step):
-            some = slice(at, at + step)
-            squared[some] = squared_distances(queries[query[some]], self._vectors[row[some]])
-        return squared
 
     def _enough_cells(self) -> int:
         """Cells to search so that a sample of rows is answered well enough; 0: too many."""

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_bank._cells import LEAST_ROWS, LISTED, MOST_ROWS, Cells, CellSearch, make_cells
-from memory_bank._exact import ExactIndex, squared_distances
+from memory_bank._exact import ExactIndex, squared_distances, squared_of_pairs
 from memory_bank._nearest import first_of_each, least
 from memory_bank._screen import (
     LEFT_OUT,
@@ -43,8 +43,6 @@ from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 _PRODUCT = 1 << 19
 # Rows of one product at least, and at most in the second pass.
 _FEWEST, _MOST = 16, 2048
-# Numbers held at a time while pairs are measured: 16 MiB of float64.
-_BLOCK = 1 << 21
 # Queries of which the bounds of all cells are held.
 _AT_A_TIME = 1 << 14
 # Multiplications for each cell, in a search of everything, from which on cells save more than they cost.
@@ -330,12 +328,7 @@ class _Search:
 
     def _nearest(self, q: _Queries, query: Int64Array, row: Int64Array) -> tuple[Int64Array, Int64Array, Float64Array]:
         """Measure pairs; return the k nearest of each query."""
-        squared = np.empty(query.size)
-        step = max(1, _BLOCK // q.vectors.shape[1])
-        for at in range(0, query.size, step):
-            some = slice(at, at + step)
-            squared[some] = squared_distances(q.vectors[query[some]], self.vectors[row[some]])
-        return first_of_each(query, row, squared, self.k)
+        return first_of_each(query, row, squared_of_pairs(q.vectors, query, self.vectors, row), self.k)
 
     def _enter(self, q: _Queries) -> None:
         """Put what was noted among what had been found."""

@@ -102,8 +102,9 @@ def test_answers_depend_on_neither_the_other_queries_nor_the_threads(
 
 def test_blocks_change_nothing(vectors: Float32Array, queries: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
     index, expected = divided(vectors), ExactIndex(vectors).search(queries, k=2)
-    for name, value in (("_PRODUCT", 1), ("_FEWEST", 3), ("_MOST", 5), ("_BLOCK", 64)):
-        monkeypatch.setattr(f"memory_bank._pruned.{name}", value)
+    blocks = (("_pruned._PRODUCT", 1), ("_pruned._FEWEST", 3), ("_pruned._MOST", 5), ("_exact._PAIRS_BLOCK", 64))
+    for name, value in blocks:
+        monkeypatch.setattr(f"memory_bank.{name}", value)
         same(index.search(queries, k=2), expected)
 
 
