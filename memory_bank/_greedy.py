@@ -71,7 +71,9 @@ class Picks:
 
     def finish(self) -> None:
         """Take picks until there are enough of them and the last covering radius is known."""
-        with one_blas_thread():
+        # All numbers are finite; some kernels of OpenBLAS raise the flag of an invalid operation all the same, now and
+        # then (https://github.com/numpy/numpy/issues/29194).
+        with one_blas_thread(), np.errstate(invalid="ignore"):
             while not self.complete:
                 self._play_round()
 
