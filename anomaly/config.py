@@ -73,6 +73,8 @@ class ScoringConfig:
     """The image score is the mean of this share of the largest map values, in (0, 1]."""
     smoothing: float = 0.5
     """Standard deviation of the Gaussian over the anomaly map, in patches of the finest tap; 0: none."""
+    whole_map: bool = False
+    """Prove every distance; otherwise only those that the score and the regions rest on, which takes less time."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,17 @@ from memory_bank.bank import MemoryBank
 from memory_bank.coreset import CoresetBuilder, select_coreset
 from memory_bank.errors import MemoryBankError
 from memory_bank.index import make_index, use_threads
+from memory_bank.proposal import Answer, Proposal
 from memory_bank.types import Coreset, Neighbors
 
 __all__ = [
+    "Answer",
     "Coreset",
     "CoresetBuilder",
     "MemoryBank",
     "MemoryBankError",
     "Neighbors",
+    "Proposal",
     "make_index",
     "select_coreset",
     "use_threads",

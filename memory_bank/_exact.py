@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from memory_bank.proposal import Answer
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
 # Differences of pairs held at a time, in numbers: 16 MiB of float64.
@@ -85,6 +86,10 @@ class ExactIndex:
             index[i] = order
             distance[i] = np.sqrt(squared[order])
         return Neighbors(distance=distance, index=index)
+
+    def propose(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Answer:
+        """Search; nothing is left to prove."""
+        return Answer(self.search(queries, k=k, kept=kept))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return nothing: there is nothing to save."""

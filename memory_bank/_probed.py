@@ -22,6 +22,7 @@ from memory_bank._nearest import first_of_each, least
 from memory_bank._pruned import PrunedIndex
 from memory_bank._screen import LEFT_OUT, TOO_FAR, allowance, frame_of, left_factor, right_factor, squared_norms
 from memory_bank._threads import each, one_blas_thread, threads
+from memory_bank.proposal import Answer
 from memory_bank.types import Float32Array, Float64Array, Int64Array, Neighbors
 
 LEAST_FOR_CELLS = 50_000
@@ -104,6 +105,10 @@ class ProbedIndex:
             found = self._search_all(queries[missed], k, kept)
             distance[missed], index[missed] = found.distance, found.index
         return Neighbors(distance=distance, index=index)
+
+    def propose(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Answer:
+        """Search; what this kind answers is not proven any further."""
+        return Answer(self.search(queries, k=k, kept=kept))
 
     def _search_all(self, queries: Float32Array, k: int, kept: Int64Array | None) -> Neighbors:
         with self._lock:

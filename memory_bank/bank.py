@@ -14,6 +14,7 @@ from memory_bank import _store
 from memory_bank._checks import check_count, check_groups, check_tags, check_vectors, check_whole
 from memory_bank.errors import EmptyBankError, TooFewRowsError, UnknownGroupError
 from memory_bank.index import VectorIndex, kind_for, make_index
+from memory_bank.proposal import Proposal
 from memory_bank.types import Float32Array, Int64Array, Neighbors
 
 
@@ -129,16 +130,35 @@ class MemoryBank:
         TooFewRowsError
             Fewer than ``k`` rows to search; nothing is ever padded.
         """
+        queries, kept = self._checked(queries, k, exclude_group)
+        return self._whole_index().search(queries, k=k, kept=kept)
+
+    def propose(self, queries: Float32Array, *, k: int = 1, exclude_group: int | None = None) -> Proposal:
+        """Find near rows of each query, at once; the nearest where the caller wants them proven.
+
+        For callers whom only a few queries concern, such as those that are far from every row: they look at all that
+        is known, prove what matters, and look again. Parameters and errors are those of :meth:`search`; an index
+        other than ``pruned`` proves everything at once, and so does ``pruned`` in a small bank.
+
+        Returns
+        -------
+        Proposal
+        """
+        queries, kept = self._checked(queries, k, exclude_group)
+        return self._whole_index().propose(queries, k=k, kept=kept)
+
+    def _checked(
+        self, queries: Float32Array, k: int, exclude_group: int | None
+    ) -> tuple[Float32Array, Int64Array | None]:
+        """Return queries and the numbers of the rows to search (None: all), both fit for an index."""
         queries = check_vectors(queries, dim=self.dim, name="queries")
         k = check_count("k", k, least=1)
-        if exclude_group is None:
-            self._check_enough(len(self), k)
-            return self._whole_index().search(queries, k=k)
-        kept = np.flatnonzero(self._groups != check_whole("exclude_group", exclude_group))
-        self._check_enough(kept.size, k)
-        if kept.size == len(self):
-            return self.search(queries, k=k)
-        return self._whole_index().search(queries, k=k, kept=kept)
+        kept = None
+        if exclude_group is not None:
+            kept = np.flatnonzero(self._groups != check_whole("exclude_group", exclude_group))
+            kept = None if kept.size == len(self) else kept
+        self._check_enough(len(self) if kept is None else kept.size, k)
+        return queries, kept
 
     def add(self, vectors: Float32Array, group: int | Int64Array, tags: Int64Array) -> MemoryBank:
         """Return a bank with these rows behind those of this one.

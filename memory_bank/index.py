@@ -14,6 +14,7 @@ from memory_bank._probed import ProbedIndex
 from memory_bank._pruned import PrunedIndex
 from memory_bank._threads import set_threads
 from memory_bank.errors import UnknownIndexError
+from memory_bank.proposal import Proposal
 from memory_bank.types import Float32Array, Int64Array, Neighbors
 
 KINDS = ("exact", "faiss-cells", "pruned")
@@ -48,6 +49,12 @@ class VectorIndex(Protocol):
             Between 1 and the number of rows that are searched.
         kept : ndarray of int64, optional
             Ascending numbers of the rows that are searched; all by default.
+        """
+
+    def propose(self, queries: Float32Array, *, k: int, kept: Int64Array | None = None) -> Proposal:
+        """Find near rows of each query quickly; arguments are those of :meth:`search`.
+
+        What is proven later is answered as :meth:`search` does.
         """
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

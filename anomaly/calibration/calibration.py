@@ -122,6 +122,11 @@ class Calibration:
         """
         return self.by_part_type.get(part_type, self)
 
+    @property
+    def region_threshold(self) -> float:
+        """What regions of the anomaly map lie above: the lower of the two thresholds, or the only one."""
+        return self.threshold if self.reinspect_above is None else self.reinspect_above
+
     def label(self, score: float) -> Verdict:
         """Return the verdict on one raw image score.
 

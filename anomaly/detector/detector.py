@@ -27,7 +27,7 @@ from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
 from anomaly.detector.beside import beside
-from anomaly.detector.features import BankImage, Extractor, PatchDistances
+from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch
 from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.detector.part_view import PartViews
 from anomaly.detector.progress import Progress, silent
@@ -36,7 +36,7 @@ from anomaly.detector.verdict import apply_calibration, check_capture, judge_par
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
-from anomaly.scoring import fuse_grids, image_score, to_pixels
+from anomaly.scoring import fuse_grids, image_score, map_proven_above, map_with_proven_top, to_pixels
 from anomaly.types import (
     DAMAGED,
     REINSPECT,
@@ -130,8 +130,8 @@ class Detector:
             Hardly a row of the bank comes from another image.
         """
         quality = beside(partial(measure_quality, pixels))
-        found, score, grid_map = self._judge(pixels, exclude_group)
-        return capture_sample(quality(), grid_map, found.means, score)
+        search, score, grid_map = self._judge(pixels, exclude_group)
+        return capture_sample(quality(), grid_map, search.means, score)
 
     def predict(
         self, image: Path | str | UInt8Array, *, part_type: str = "", exclude_group: int | None = None
@@ -153,9 +153,18 @@ class Detector:
         """
         pixels = self._pixels(image)
         measured = beside(partial(measure_quality, pixels))
-        found, score, grid_map = self._judge(pixels, exclude_group)
-        anomaly_map = to_pixels(grid_map, pixels.shape[0], pixels.shape[1])
-        record = self.record
+        search, score, scored_map = self._judge(pixels, exclude_group)
+        record, (height, width), grid_map = self.record, pixels.shape[:2], scored_map
+        if record is not None:
+            grid_map = map_proven_above(
+                search.taps,
+                scales=self.scales,
+                smoothing=self.config.scoring.smoothing,
+                value=record.calibration.for_part_type(part_type).region_threshold,
+                height=height,
+                width=width,
+            )
+        anomaly_map = to_pixels(grid_map, height, width)
         quality = measured()
         prediction = Prediction(
             path="" if not isinstance(image, Path | str) else str(image),
@@ -167,16 +176,14 @@ class Detector:
             nearest=(),
             quality=quality,
             calibration_version=None,
-            capture=capture_sample(quality, grid_map, found.means, score),
+            capture=capture_sample(quality, scored_map, search.means, score),
         )
         if record is not None:
             prediction = apply_calibration(prediction, record, part_type)
         prediction = check_capture(prediction, self.capture, self.config)
         if record is not None and self.part_views and prediction.label in (DAMAGED, REINSPECT):
-            view = self.part_views.get(part_type) or self.part_views.get(self._part_type(found))
-            calibration = record.calibration.for_part_type(part_type)
-            parts = judge_parts(pixels, grid_map, view, calibration, top_share=self.config.scoring.top_share)
-            prediction = replace(prediction, parts=parts)
+            prediction = self._with_parts(prediction, search, pixels, record, part_type)
+        found = search.found()
         places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
         return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
 
@@ -313,14 +320,27 @@ class Detector:
     def _pixels(self, image: Path | str | UInt8Array) -> UInt8Array:
         return load_image(image, limits=self.config.image) if isinstance(image, Path | str) else image
 
-    def _judge(
-        self, pixels: UInt8Array, exclude_group: int | None = None
-    ) -> tuple[PatchDistances, float, Float32Array]:
-        neighbours = self.config.bank.neighbours
-        found = self.extractor.distances(pixels, self.banks, neighbours=neighbours, exclude_group=exclude_group)
-        scoring = self.config.scoring
+    def _judge(self, pixels: UInt8Array, exclude_group: int | None = None) -> tuple[PatchSearch, float, Float32Array]:
+        """Return the image score, and the map that it comes from."""
+        neighbours, scoring = self.config.bank.neighbours, self.config.scoring
+        search = self.extractor.search(
+            pixels, self.banks, neighbours=neighbours, exclude_group=exclude_group, prove=scoring.whole_map
+        )
+        grid_map = map_with_proven_top(
+            search.taps, scales=self.scales, smoothing=scoring.smoothing, top_share=scoring.top_share
+        )
+        return search, image_score(grid_map, top_share=scoring.top_share), grid_map
+
+    def _with_parts(
+        self, prediction: Prediction, search: PatchSearch, pixels: UInt8Array, record: CalibrationRecord, part_type: str
+    ) -> Prediction:
+        """Add a verdict on each part: the strangest places of every one of them count, so everything is proven."""
+        search.prove()
+        found, scoring = search.found(), self.config.scoring
         grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
-        return found, image_score(grid_map, top_share=scoring.top_share), grid_map
+        view = self.part_views.get(part_type) or self.part_views.get(self._part_type(found))
+        calibration = record.calibration.for_part_type(part_type)
+        return replace(prediction, parts=judge_parts(pixels, grid_map, view, calibration, top_share=scoring.top_share))
 
     def _part_type(self, found: PatchDistances) -> str:
         """Part type of the bank images that most patches are nearest to."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from anomaly.embedding.runtime import Runtime
 from anomaly.imaging.geometry import Geometry, View
-from anomaly.types import Float32Array, Int64Array, UInt8Array
-from memory_bank import MemoryBank
+from anomaly.types import BoolArray, Float32Array, Int64Array, UInt8Array
+from memory_bank import Answer, MemoryBank, Proposal
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,69 @@ class PatchDistances:
     means: tuple[Float32Array, ...]
 
 
+class TapSearch:
+    """Distances of the patches of one tap, found at once and proven where it matters.
+
+    Parameters
+    ----------
+    proposal : memory_bank.Proposal
+        Of the patches, row by row.
+    shape : tuple of int
+        Grid (gh, gw).
+    """
+
+    def __init__(self, proposal: Proposal, shape: tuple[int, int]) -> None:
+        self._proposal, self._shape = proposal, shape
+
+    @property
+    def distance(self) -> Float32Array:
+        """Mean distance to the k nearest neighbours as far as they are known, (gh, gw); never too small."""
+        distance: Float32Array = self._proposal.neighbors.distance.mean(axis=1, dtype=np.float32)
+        return distance.reshape(self._shape)
+
+    @property
+    def nearest(self) -> Int64Array:
+        """Row of the nearest neighbour known, (gh, gw)."""
+        return self._proposal.neighbors.index[:, 0].reshape(self._shape)
+
+    @property
+    def proven(self) -> BoolArray:
+        """Where both are those of an exact search, (gh, gw)."""
+        return self._proposal.proven.reshape(self._shape)
+
+    def prove(self, which: BoolArray) -> None:
+        """Make them so for the marked patches, (gh, gw)."""
+        self._proposal.prove(which.ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class PatchSearch:
+    """A search for the patches of one image that goes on as far as somebody needs it.
+
+    Attributes
+    ----------
+    view : View
+    taps : tuple of TapSearch
+    means : tuple of ndarray of float32, (d,)
+        Mean patch embedding of each tap.
+    """
+
+    view: View
+    taps: tuple[TapSearch, ...]
+    means: tuple[Float32Array, ...]
+
+    def prove(self) -> None:
+        """Make every distance right."""
+        for tap in self.taps:
+            tap.prove(~tap.proven)
+
+    def found(self) -> PatchDistances:
+        """Return what is known now."""
+        return PatchDistances(
+            self.view, tuple(tap.distance for tap in self.taps), tuple(tap.nearest for tap in self.taps), self.means
+        )
+
+
 @dataclass(frozen=True)
 class Extractor:
     """Geometry and embedding network together: an image to one grid of patch embeddings per tap."""
@@ -83,15 +146,16 @@ class Extractor:
         grids = self.runtime.embed(view.read(image)[None])
         return view, tuple(grid[0] for grid in grids)
 
-    def distances(
+    def search(
         self,
         image: UInt8Array,
         banks: Sequence[MemoryBank],
         *,
         neighbours: int,
         exclude_group: int | None = None,
-    ) -> PatchDistances:
-        """Distance of every patch of an image to its nearest neighbours in each tap's bank.
+        prove: bool = False,
+    ) -> PatchSearch:
+        """Look for the nearest neighbours of every patch of an image in each tap's bank.
 
         Parameters
         ----------
@@ -102,20 +166,43 @@ class Extractor:
             Number k of neighbours whose mean distance counts.
         exclude_group : int, optional
             Number of a bank image whose own rows do not count.
+        prove : bool
+            Prove every distance at once; otherwise hardly any is.
+
+        Returns
+        -------
+        PatchSearch
+        """
+        view, grids = self.embed(image)
+        taps = []
+        for grid, bank in zip(grids, banks, strict=True):
+            gh, gw, d = grid.shape
+            patches = grid.reshape(gh * gw, d)
+            if prove:
+                found: Proposal = Answer(bank.search(patches, k=neighbours, exclude_group=exclude_group))
+            else:
+                found = bank.propose(patches, k=neighbours, exclude_group=exclude_group)
+            taps.append(TapSearch(found, (gh, gw)))
+        means = tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
+        return PatchSearch(view, tuple(taps), means)
+
+    def distances(
+        self,
+        image: UInt8Array,
+        banks: Sequence[MemoryBank],
+        *,
+        neighbours: int,
+        exclude_group: int | None = None,
+    ) -> PatchDistances:
+        """Distance of every patch of an image to its nearest neighbours in each tap's bank.
+
+        Parameters are those of :meth:`search`.
 
         Returns
         -------
         PatchDistances
         """
-        view, grids = self.embed(image)
-        distance, nearest = [], []
-        for grid, bank in zip(grids, banks, strict=True):
-            gh, gw, d = grid.shape
-            found = bank.search(grid.reshape(gh * gw, d), k=neighbours, exclude_group=exclude_group)
-            distance.append(found.distance.mean(axis=1, dtype=np.float32).reshape(gh, gw))
-            nearest.append(found.index[:, 0].reshape(gh, gw))
-        means = tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
-        return PatchDistances(view, tuple(distance), tuple(nearest), means)
+        return self.search(image, banks, neighbours=neighbours, exclude_group=exclude_group, prove=True).found()
 
 
 def patch_tags(view: View, grid_shape: tuple[int, int]) -> Int64Array:

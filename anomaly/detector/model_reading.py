@@ -30,7 +30,7 @@ from anomaly.errors import (
     TrainedModelVersionError,
 )
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -69,7 +69,19 @@ def read_checked_manifest(root: Path) -> dict[str, Any]:
             f"goodparts (pip install -U goodparts) or train again",
             path=root,
         )
-    return dict(manifest)
+    return _as_of_now(manifest)
+
+
+def _as_of_now(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest of any format with what the present one needs, malformed entries untouched.
+
+    Up to format 1 every distance was proven, and the ordinary pictures that capture limits come from were measured so.
+    """
+    manifest = dict(manifest)
+    config = manifest.get("config")
+    if manifest["format"] < 2 and isinstance(config, dict) and isinstance(config.get("scoring", {}), dict):
+        manifest["config"] = {**config, "scoring": {**config.get("scoring", {}), "whole_map": True}}
+    return manifest
 
 
 def verified_files(root: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:

@@ -27,8 +27,7 @@ def apply_calibration(prediction: Prediction, record: CalibrationRecord, part_ty
         p_value=calibration.p_value(score),
         calibration_version=record.version,
     )
-    assert judged.region_threshold is not None
-    return replace(judged, regions=find_regions(prediction.anomaly_map, judged.region_threshold))
+    return replace(judged, regions=find_regions(prediction.anomaly_map, calibration.region_threshold))
 
 
 def check_capture(prediction: Prediction, reference: CaptureReference | None, config: Config) -> Prediction:

@@ -57,8 +57,8 @@ def fuse_grids(grids: Sequence[Float32Array], *, scales: Sequence[float], smooth
     height, width = max((grid.shape for grid in grids), key=lambda shape: shape[0] * shape[1])
     total = np.zeros((height, width), dtype=np.float64)
     for grid, scale in zip(grids, scales, strict=True):
-        total += _resize(grid, height, width).astype(np.float64) / scale
-    return _smooth(total / len(grids), smoothing).astype(np.float32)
+        total += resize_grid(grid, height, width).astype(np.float64) / scale
+    return smooth_grid(total / len(grids), smoothing).astype(np.float32)
 
 
 def image_score(grid_map: Float32Array, *, top_share: float) -> float:
@@ -85,10 +85,15 @@ def image_score(grid_map: Float32Array, *, top_share: float) -> float:
     if not 0 < top_share <= 1:
         raise ConfigError(f"expected scoring.top_share in (0, 1], got {top_share}")
     _check_map(grid_map, "an anomaly map")
-    # 0.07 * 100 is 7.000000000000001: round before rounding up.
-    count = max(1, math.ceil(round(top_share * grid_map.size, 6)))
+    count = top_count(grid_map.size, top_share)
     largest = np.partition(grid_map, grid_map.size - count, axis=None)[-count:]
     return math.fsum(largest.tolist()) / count
+
+
+def top_count(size: int, top_share: float) -> int:
+    """How many of ``size`` values a share of them is."""
+    # 0.07 * 100 is 7.000000000000001: round before rounding up.
+    return max(1, math.ceil(round(top_share * size, 6)))
 
 
 def to_pixels(grid_map: Float32Array, height: int, width: int) -> Float32Array:
@@ -114,7 +119,7 @@ def to_pixels(grid_map: Float32Array, height: int, width: int) -> Float32Array:
     if height < 1 or width < 1:
         raise AnomalyError(f"expected a size of at least 1x1 px, got {width}x{height}")
     # A weighted mean may miss its range by the last bit.
-    return np.clip(_resize(grid_map, height, width), grid_map.min(), grid_map.max())
+    return np.clip(resize_grid(grid_map, height, width), grid_map.min(), grid_map.max())
 
 
 def _check_map(values: Float32Array, what: str) -> None:
@@ -124,7 +129,7 @@ def _check_map(values: Float32Array, what: str) -> None:
         raise AnomalyError(f"expected finite values in {what}, got NaN or infinity; check the memory bank")
 
 
-def _resize(values: Float32Array, height: int, width: int) -> Float32Array:
+def resize_grid(values: Float32Array, height: int, width: int) -> Float32Array:
     """Bilinear with half-pixel centres and repeated edges; averages over the cell where it shrinks."""
     if values.shape == (height, width):
         return np.asarray(values, dtype=np.float32)
@@ -132,7 +137,7 @@ def _resize(values: Float32Array, height: int, width: int) -> Float32Array:
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _smooth(values: Float64Array, sigma: float) -> Float64Array:
+def smooth_grid(values: Float64Array, sigma: float) -> Float64Array:
     """Gaussian cut off at 4 sigma, axis by axis, the border mirrored: d c b a | a b c d | d c b a."""
     radius = int(4 * sigma + 0.5)
     if radius == 0:

@@ -11,7 +11,7 @@ from memory_bank._pruned import PrunedIndex
 from memory_bank._screen import frame_of
 from memory_bank.errors import EmptyBankError, NotFiniteError, UnknownIndexError
 from memory_bank.index import KINDS, VectorIndex
-from memory_bank.types import Float32Array
+from memory_bank.types import Float32Array, Int64Array
 from tests.memory_bank.data import walks, word_counts
 
 
@@ -140,6 +140,21 @@ def test_all_rows_equal(kind: str) -> None:
 def test_no_queries(kind: str) -> None:
     found = index_of(kind, walks(20)).search(walks(20)[:0], k=3)
     assert found.distance.shape == found.index.shape == (0, 3)
+
+
+@pytest.mark.parametrize("kept", [None, np.arange(0, 300, 4)])
+def test_what_is_proven_of_a_proposal_is_the_answer_of_a_search(kind: str, kept: Int64Array | None) -> None:
+    vectors = walks(300, 6)
+    queries = np.concatenate([vectors[::5], walks(40, 6, seed=1), np.full((1, 6), 1e22, np.float32)])
+    index = index_of(kind, vectors)
+    proposal, found = index.propose(queries, k=2, kept=kept), index.search(queries, k=2, kept=kept)
+    assert np.isfinite(proposal.neighbors.distance).all()
+    assert (proposal.neighbors.distance >= found.distance).all()
+    if kept is not None:
+        assert np.isin(proposal.neighbors.index, kept).all()
+    proposal.prove(np.ones(len(queries), bool))
+    assert proposal.proven.all()
+    same(proposal.neighbors, found)
 
 
 def test_arguments_and_kind(kind: str) -> None:

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from anomaly import Config, Detector, PatchCore
-from anomaly.config import GeometryConfig
+from anomaly.calibration import ScoredImage
+from anomaly.config import GeometryConfig, replace_setting
 from anomaly.errors import ConfigError, ImageUnreadableError, LeakError, TooFewImagesError
+from memory_bank import MemoryBank
 from tests.parts import draw_part, write_part
 
 
@@ -59,6 +61,32 @@ def test_a_result_does_not_depend_on_what_was_asked_before(detector: Detector) -
     forwards = [detector.score(image) for image in images]
     backwards = [detector.score(image) for image in reversed(images)]
     assert forwards == backwards[::-1]
+
+
+def test_proving_only_what_counts_changes_no_verdict(mixed_detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory_bank._cells.LISTED", 1)
+    monkeypatch.setattr("memory_bank._pruned.LEAST_ROWS", 50)
+    monkeypatch.setattr("memory_bank._pruned._WORTH_A_CELL", 0)
+    scored = [mixed_detector.score(draw_part(seed)) for seed in range(300, 308)]
+    labels = ["undamaged"] * 7 + ["damaged"]
+    given = [
+        ScoredImage(str(i), f"{i:064d}", label, score)  # type: ignore[arg-type]
+        for i, (label, score) in enumerate(zip(labels, sorted(scored), strict=True))
+    ]
+    banks = [MemoryBank(bank.vectors, bank.groups, bank.tags) for bank in mixed_detector.banks]
+    some = replace(mixed_detector, banks=tuple(banks)).calibrate(scored=given)
+    every = replace(some, config=replace_setting(some.config, "scoring.whole_map", True))
+    differ = 0
+    for seed in range(400, 412):
+        picture = draw_part(seed, damaged=seed % 2 == 0)
+        found, right = some.predict(picture), every.predict(picture)
+        assert (found.score, found.label, found.regions) == (right.score, right.label, right.regions)
+        assert found.nearest == right.nearest
+        assert (found.anomaly_map >= right.anomaly_map - 1e-6).all()
+        shown = right.anomaly_map > right.threshold
+        np.testing.assert_array_equal(found.anomaly_map[shown], right.anomaly_map[shown])
+        differ += int((found.anomaly_map != right.anomaly_map).sum())
+    assert differ > 0  # so bounds there were
 
 
 def test_a_bank_image_is_not_strange_to_itself(detector: Detector, parts_folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anomaly import Detector
+from anomaly.detector.trained_model import FORMAT
 from tests.parts import draw_part
 
 FOLDERS = sorted(Path(__file__).parent.glob("format-*"))
@@ -25,4 +26,13 @@ def test_an_old_trained_model_still_judges_as_it_did(folder: Path) -> None:
 
 
 def test_there_is_one() -> None:
-    assert [folder.name for folder in FOLDERS] == ["format-1"]
+    assert [folder.name for folder in FOLDERS] == [f"format-{number}" for number in range(1, FORMAT + 1)]
+
+
+def test_what_was_measured_on_proven_maps_is_still_compared_with_such(tmp_path: Path) -> None:
+    """The ordinary pictures of a model of format 1 were measured with every distance proven."""
+    old, new = (Detector.load(folder / "trained", device="cpu") for folder in FOLDERS[:2])
+    assert old.config.scoring.whole_map
+    assert not new.config.scoring.whole_map
+    old.save(tmp_path / "again")
+    assert Detector.load(tmp_path / "again", device="cpu").config.scoring.whole_map

@@ -99,6 +99,24 @@ class TestExcludeGroup:
 
 
 @pytest.mark.parametrize("index", ["pruned", "exact"])
+class TestProposals:
+    @pytest.mark.parametrize("group", [None, 3, 99])
+    def test_proven_they_are_the_answers_of_a_search(self, index: str, group: int | None) -> None:
+        bank, queries = bank_of(walks(200), index=index), walks(60, seed=1)
+        proposal, found = (ask(queries, k=3, exclude_group=group) for ask in (bank.propose, bank.search))
+        proposal.prove(np.ones(60, bool))
+        np.testing.assert_array_equal(proposal.neighbors.distance, found.distance)
+        np.testing.assert_array_equal(proposal.neighbors.index, found.index)
+
+    def test_they_are_refused_as_a_search_is(self, index: str) -> None:
+        bank = bank_of(walks(30), index=index)
+        with pytest.raises(TooFewRowsError):
+            bank.propose(walks(2), k=21, exclude_group=0)
+        with pytest.raises(DimensionError):
+            bank.propose(walks(2, 5))
+
+
+@pytest.mark.parametrize("index", ["pruned", "exact"])
 class TestRefusals:
     def test_k_larger_than_the_bank_is_not_padded(self, index: str) -> None:
         bank = bank_of(walks(8), index=index)

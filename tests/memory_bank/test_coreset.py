@@ -149,6 +149,22 @@ def test_threadpoolctl_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(coreset.radius, expected.radius)
 
 
+def test_a_flag_that_the_blas_raises_for_nothing_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    dot, flagged = np.dot, 0
+
+    def dot_with_a_flag(*arguments: Float32Array, out: Float32Array) -> Float32Array:
+        nonlocal flagged
+        flagged += 1
+        np.multiply(np.float32(np.inf), np.float32(0))  # a warning, which tests turn into an error
+        return dot(*arguments, out=out)
+
+    vectors = walks(200, 6)
+    expected = select_coreset(vectors, 20, seed=0)
+    monkeypatch.setattr(np, "dot", dot_with_a_flag)
+    np.testing.assert_array_equal(select_coreset(vectors, 20, seed=0).index, expected.index)
+    assert flagged > 0
+
+
 def test_memory_does_not_grow_with_rows_times_rows() -> None:
     vectors = walks(20_000, 8)
     tracemalloc.start()

@@ -10,7 +10,8 @@ import pytest
 from memory_bank import MemoryBank, make_index, select_coreset, use_threads
 from memory_bank._cells import LEAST_ROWS, Cells, make_cells
 from memory_bank._exact import ExactIndex
-from memory_bank._pruned import _PAUSE, PrunedIndex, _Search
+from memory_bank._passes import PrunedProposal
+from memory_bank._pruned import _PAUSE, PrunedIndex
 from memory_bank._screen import frame_of
 from memory_bank.types import Float32Array, Neighbors
 from tests.memory_bank.data import surfaces, walks, word_counts
@@ -87,7 +88,7 @@ def test_answers_depend_on_neither_the_other_queries_nor_the_threads(
 ) -> None:
     index = divided(vectors)
     together = index.search(queries, k=2)
-    monkeypatch.setattr("memory_bank._pruned._WORTH_A_THREAD", 0)
+    monkeypatch.setattr("memory_bank._passes._WORTH_A_THREAD", 0)
     use_threads(3)
     try:
         same(index.search(queries, k=2), together)
@@ -102,7 +103,7 @@ def test_answers_depend_on_neither_the_other_queries_nor_the_threads(
 
 def test_blocks_change_nothing(vectors: Float32Array, queries: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
     index, expected = divided(vectors), ExactIndex(vectors).search(queries, k=2)
-    blocks = (("_pruned._PRODUCT", 1), ("_pruned._FEWEST", 3), ("_pruned._MOST", 5), ("_exact._PAIRS_BLOCK", 64))
+    blocks = (("_passes._PRODUCT", 1), ("_passes._FEWEST", 3), ("_passes._MOST", 5), ("_exact._PAIRS_BLOCK", 64))
     for name, value in blocks:
         monkeypatch.setattr(f"memory_bank.{name}", value)
         same(index.search(queries, k=2), expected)
@@ -122,14 +123,14 @@ def test_what_was_made_ready_for_one_search_serves_the_others(vectors: Float32Ar
 
 def test_most_rows_are_never_looked_at(vectors: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = 0
-    through = _Search._look_through
+    through = PrunedProposal._look_through
 
-    def counting(self: _Search, q: object, limit: object, asking: Float32Array, start: int, stop: int) -> None:
+    def counting(self: PrunedProposal, ask: object, asking: Float32Array, start: int, stop: int) -> None:
         nonlocal looked_at
         looked_at += asking.size * (stop - start)
-        through(self, q, limit, asking, start, stop)  # type: ignore[arg-type]
+        through(self, ask, asking, start, stop)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_Search, "_look_through", counting)
+    monkeypatch.setattr(PrunedProposal, "_look_through", counting)
     index = divided(vectors)
     cells = index._divided.cells  # type: ignore[union-attr]
     listed = np.mean([rows.size for rows in cells.listed])  # type: ignore[union-attr]
@@ -151,6 +152,50 @@ def test_cells_that_rule_nothing_out_are_left_alone_for_a_while(vectors: Float32
         index.search(queries[:1], k=1)
     same(index.search(queries, k=1), exact.search(queries, k=1))
     assert index._pause == 0
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_proposals_are_bounds_nearly_always_right_and_proven_where_wanted(
+    vectors: Float32Array, queries: Float32Array, k: int
+) -> None:
+    exact, proposal = ExactIndex(vectors).search(queries, k=k), divided(vectors).propose(queries, k=k)
+    first = proposal.neighbors
+    assert not proposal.proven.all()
+    assert (first.distance >= exact.distance).all()
+    assert 0.9 < np.mean((first.index == exact.index).all(axis=1)) < 1
+    which = np.arange(len(queries)) % 3 == 0
+    proposal.prove(which)
+    assert proposal.proven[which].all()
+    assert not proposal.proven.all()
+    for name in ("distance", "index"):
+        found, right, before = (getattr(of, name) for of in (proposal.neighbors, exact, first))
+        np.testing.assert_array_equal(found[proposal.proven], right[proposal.proven])
+        np.testing.assert_array_equal(found[~proposal.proven], before[~proposal.proven])
+    proposal.prove(np.ones(len(queries), bool))
+    same(proposal.neighbors, exact)
+
+
+def test_what_is_known_of_a_proposal_stays_as_it_was(vectors: Float32Array, queries: Float32Array) -> None:
+    proposal = divided(vectors).propose(queries, k=1)
+    known = proposal.neighbors
+    held = known.distance.copy()
+    proposal.prove(np.ones(len(queries), bool))
+    assert (proposal.neighbors.distance != held).any()
+    np.testing.assert_array_equal(known.distance, held)
+
+
+def test_a_proposal_is_the_same_with_any_threads_and_before_and_after_other_searches(
+    vectors: Float32Array, queries: Float32Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = PrunedIndex(vectors)  # no cells yet
+    first = fresh.propose(queries, k=1)
+    fresh.search(queries + np.float32(9), k=1)  # rules nothing out
+    assert fresh._pause == _PAUSE
+    monkeypatch.setattr("memory_bank._passes._WORTH_A_THREAD", 0)
+    for index in (fresh, divided(vectors)):
+        again = index.propose(queries, k=1)
+        same(again.neighbors, first.neighbors)
+        np.testing.assert_array_equal(again.proven, first.proven)
 
 
 def test_threads_that_ask_while_the_cells_are_made_get_the_same_answers(

@@ -1,0 +1,117 @@
+"""A map from bounds: right wherever the score and the regions rest on it, and nowhere too small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from anomaly.scoring import (
+    find_regions,
+    fuse_grids,
+    image_score,
+    map_proven_above,
+    map_with_proven_top,
+    to_pixels,
+)
+from anomaly.types import BoolArray, Float32Array
+
+
+class Bounds:
+    """Distances that are ``excess`` too large until they are proven."""
+
+    def __init__(self, right: Float32Array, excess: Float32Array) -> None:
+        self.right, self.distance = right, (right + excess).astype(np.float32)
+        self.proven: BoolArray = np.zeros(right.shape, bool)
+        self.asked = 0
+
+    def prove(self, which: BoolArray) -> None:
+        assert which.any()
+        self.asked += 1
+        self.distance = np.where(which, self.right, self.distance).astype(np.float32)
+        self.proven = self.proven | which
+
+
+def grid(shape: tuple[int, int], *, seed: int) -> Float32Array:
+    return np.random.default_rng(seed).gamma(9.0, 0.1, size=shape).astype(np.float32)
+
+
+def two_taps(shape: tuple[int, int], *, seed: int, excess: float = 0.2) -> list[Bounds]:
+    coarse = (-(-shape[0] // 2), -(-shape[1] // 2))
+    return [
+        Bounds(grid(of, seed=seed + i), excess * grid(of, seed=seed + i + 9)) for i, of in enumerate((shape, coarse))
+    ]
+
+
+def exact(taps: list[Bounds], smoothing: float) -> Float32Array:
+    return fuse_grids([tap.right for tap in taps], scales=[0.7, 1.3], smoothing=smoothing)
+
+
+shapes = hnp.array_shapes(min_dims=2, max_dims=2, max_side=14)
+excesses = st.sampled_from([0.0, 0.02, 0.5, 40.0])
+smoothings = st.sampled_from([0.0, 0.5, 1.0, 2.0])
+
+
+@settings(deadline=None)
+@given(shape=shapes, seed=st.integers(0, 999), excess=excesses, smoothing=smoothings, share=st.floats(0.001, 1))
+def test_the_score_is_that_of_the_proven_map(
+    shape: tuple[int, int], seed: int, excess: float, smoothing: float, share: float
+) -> None:
+    taps = two_taps(shape, seed=seed, excess=excess)
+    right = exact(taps, smoothing)
+    found = map_with_proven_top(taps, scales=[0.7, 1.3], smoothing=smoothing, top_share=share)
+    assert image_score(found, top_share=share) == image_score(right, top_share=share)
+    assert (found >= right).all()
+    lowest = np.sort(right, axis=None)[::-1][max(1, int(np.ceil(round(share * right.size, 6)))) - 1]
+    np.testing.assert_array_equal(found[found >= lowest], right[right >= lowest])
+
+
+@settings(deadline=None)
+@given(
+    shape=shapes, seed=st.integers(0, 999), excess=excesses, smoothing=smoothings, place=st.floats(0, 1),
+    height=st.integers(1, 60), width=st.integers(1, 60),
+)  # fmt: skip
+def test_what_a_map_shows_above_a_value_is_right_in_pixels(
+    shape: tuple[int, int], seed: int, excess: float, smoothing: float, place: float, height: int, width: int
+) -> None:
+    taps = two_taps(shape, seed=seed, excess=excess)
+    right = exact(taps, smoothing)
+    value = float(np.quantile(right, place))
+    found = map_proven_above(taps, scales=[0.7, 1.3], smoothing=smoothing, value=value, height=height, width=width)
+    assert (found >= right).all()
+    shown, wanted = (to_pixels(of, height, width) for of in (found, right))
+    assert find_regions(shown, value) == find_regions(wanted, value)
+
+
+@pytest.mark.parametrize("smoothing", [0.5, 2.0])
+def test_little_is_proven_in_few_rounds(smoothing: float) -> None:
+    taps = two_taps((96, 128), seed=3, excess=0.05)
+    taps[0].right[40:46, 60:66] += 3
+    taps[0].distance[40:46, 60:66] += 3
+    map_with_proven_top(taps, scales=[0.7, 1.3], smoothing=smoothing, top_share=0.003)
+    assert 0 < taps[0].proven.mean() < 0.1
+    assert 0 < taps[1].proven.mean() < 0.2
+    assert taps[0].asked <= 3
+
+
+def test_nothing_is_proven_that_is_below_the_value() -> None:
+    taps = two_taps((20, 20), seed=1)
+    map_proven_above(taps, scales=[0.7, 1.3], smoothing=1.0, value=99.0, height=40, width=40)
+    assert not any(tap.proven.any() for tap in taps)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda taps: map_with_proven_top(taps, scales=[1, 1], smoothing=1.0, top_share=0.01),
+        lambda taps: map_proven_above(taps, scales=[1, 1], smoothing=1.0, value=1.0, height=9, width=9),
+    ],
+)
+def test_equal_values_everywhere_are_all_proven(ask: Callable[[list[Bounds]], Float32Array]) -> None:
+    taps = [Bounds(np.ones(shape, np.float32), np.zeros(shape, np.float32)) for shape in ((9, 7), (3, 3))]
+    np.testing.assert_array_equal(ask(taps), np.ones((9, 7), np.float32))
+    assert all(tap.proven.all() for tap in taps)
