@@ -71,7 +71,8 @@ class PartVerdict:
     cut_off : bool
         It touches the border of the image.
     score : float
-        Image score that the picture would have if everything but this part were ordinary; never above its own.
+        Image score that the picture would have if everything but this part were ordinary; never above its own. That of
+        an undamaged part may be somewhat too large, but not above the threshold (``scoring.whole_map``).
     label : {"undamaged", "damaged", "reinspect"}
         That of the score, by the threshold of the image.
     """

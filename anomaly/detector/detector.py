@@ -36,7 +36,7 @@ from anomaly.detector.verdict import apply_calibration, check_capture, judge_par
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.quality import measure_quality
-from anomaly.scoring import fuse_grids, image_score, map_proven_above, map_with_proven_top, to_pixels
+from anomaly.scoring import ProvenMaps, image_score, to_pixels
 from anomaly.types import (
     DAMAGED,
     REINSPECT,
@@ -113,7 +113,8 @@ class Detector:
         ImageError
             The file cannot be used.
         """
-        return self._judge(self._pixels(image))[1]
+        _, maps, grid_map = self._judge(self._pixels(image))
+        return image_score(grid_map, top_share=maps.top_share)
 
     def sample(self, pixels: UInt8Array, *, exclude_group: int | None = None) -> CaptureSample:
         """Return what one picture is like as a whole, its score among it, without any verdict.
@@ -130,7 +131,8 @@ class Detector:
             Hardly a row of the bank comes from another image.
         """
         quality = beside(partial(measure_quality, pixels))
-        search, score, grid_map = self._judge(pixels, exclude_group)
+        search, maps, grid_map = self._judge(pixels, exclude_group)
+        score = image_score(grid_map, top_share=maps.top_share)
         return capture_sample(quality(), grid_map, search.means, score)
 
     def predict(
@@ -153,18 +155,13 @@ class Detector:
         """
         pixels = self._pixels(image)
         measured = beside(partial(measure_quality, pixels))
-        search, score, scored_map = self._judge(pixels, exclude_group)
+        search, maps, scored_map = self._judge(pixels, exclude_group)
         record, (height, width), grid_map = self.record, pixels.shape[:2], scored_map
         if record is not None:
-            grid_map = map_proven_above(
-                search.taps,
-                scales=self.scales,
-                smoothing=self.config.scoring.smoothing,
-                value=record.calibration.for_part_type(part_type).region_threshold,
-                height=height,
-                width=width,
-            )
+            lowest = record.calibration.for_part_type(part_type).region_threshold
+            grid_map = maps.above(lowest, height=height, width=width)
         anomaly_map = to_pixels(grid_map, height, width)
+        score = image_score(scored_map, top_share=maps.top_share)
         quality = measured()
         prediction = Prediction(
             path="" if not isinstance(image, Path | str) else str(image),
@@ -182,7 +179,9 @@ class Detector:
             prediction = apply_calibration(prediction, record, part_type)
         prediction = check_capture(prediction, self.capture, self.config)
         if record is not None and self.part_views and prediction.label in (DAMAGED, REINSPECT):
-            prediction = self._with_parts(prediction, search, pixels, record, part_type)
+            view = self.part_views.get(part_type) or self.part_views.get(self._part_type(search.found()))
+            parts = judge_parts(pixels, maps, view, record.calibration.for_part_type(part_type))
+            prediction = replace(prediction, parts=parts)
         found = search.found()
         places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
         return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
@@ -320,27 +319,16 @@ class Detector:
     def _pixels(self, image: Path | str | UInt8Array) -> UInt8Array:
         return load_image(image, limits=self.config.image) if isinstance(image, Path | str) else image
 
-    def _judge(self, pixels: UInt8Array, exclude_group: int | None = None) -> tuple[PatchSearch, float, Float32Array]:
-        """Return the image score, and the map that it comes from."""
+    def _judge(
+        self, pixels: UInt8Array, exclude_group: int | None = None
+    ) -> tuple[PatchSearch, ProvenMaps, Float32Array]:
+        """Return the search for the patches of a picture, the maps that it can give, and the one for its score."""
         neighbours, scoring = self.config.bank.neighbours, self.config.scoring
         search = self.extractor.search(
             pixels, self.banks, neighbours=neighbours, exclude_group=exclude_group, prove=scoring.whole_map
         )
-        grid_map = map_with_proven_top(
-            search.taps, scales=self.scales, smoothing=scoring.smoothing, top_share=scoring.top_share
-        )
-        return search, image_score(grid_map, top_share=scoring.top_share), grid_map
-
-    def _with_parts(
-        self, prediction: Prediction, search: PatchSearch, pixels: UInt8Array, record: CalibrationRecord, part_type: str
-    ) -> Prediction:
-        """Add a verdict on each part: the strangest places of every one of them count, so everything is proven."""
-        search.prove()
-        found, scoring = search.found(), self.config.scoring
-        grid_map = fuse_grids(found.distance, scales=self.scales, smoothing=scoring.smoothing)
-        view = self.part_views.get(part_type) or self.part_views.get(self._part_type(found))
-        calibration = record.calibration.for_part_type(part_type)
-        return replace(prediction, parts=judge_parts(pixels, grid_map, view, calibration, top_share=scoring.top_share))
+        maps = ProvenMaps(search.taps, self.scales, scoring.smoothing, scoring.top_share)
+        return search, maps, maps.for_score()
 
     def _part_type(self, found: PatchDistances) -> str:
         """Part type of the bank images that most patches are nearest to."""

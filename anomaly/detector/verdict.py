@@ -8,8 +8,8 @@ from anomaly.calibration import Calibration, CalibrationRecord
 from anomaly.capture import CaptureReference
 from anomaly.config import Config
 from anomaly.detector.part_view import PartView
-from anomaly.scoring import find_regions, part_scores
-from anomaly.types import DAMAGED, NOT_JUDGED, Float32Array, PartVerdict, Prediction, UInt8Array
+from anomaly.scoring import ProvenMaps, find_regions, part_scores
+from anomaly.types import DAMAGED, NOT_JUDGED, PartVerdict, Prediction, UInt8Array
 
 
 def apply_calibration(prediction: Prediction, record: CalibrationRecord, part_type: str) -> Prediction:
@@ -54,7 +54,7 @@ def check_capture(prediction: Prediction, reference: CaptureReference | None, co
 
 
 def judge_parts(
-    pixels: UInt8Array, grid_map: Float32Array, view: PartView | None, calibration: Calibration, *, top_share: float
+    pixels: UInt8Array, maps: ProvenMaps, view: PartView | None, calibration: Calibration
 ) -> tuple[PartVerdict, ...] | None:
     """Give each part of an image its own score and verdict; None where parts cannot be told apart.
 
@@ -64,7 +64,9 @@ def judge_parts(
     if view is None or view.finder is None:
         return None
     found = view.finder.find(pixels)
-    scores = part_scores(grid_map, found.label_grid(*grid_map.shape), count=len(found.parts), top_share=top_share)
+    labels, count = found.label_grid(*maps.shape), len(found.parts)
+    grid_map = maps.in_parts(labels, count=count, value=calibration.region_threshold)
+    scores = part_scores(grid_map, labels, count=count, top_share=maps.top_share)
     return tuple(
         PartVerdict(*part.box, part.area_px, part.cut_off, score, calibration.label(score))
         for part, score in zip(found.parts, scores, strict=True)

@@ -3,16 +3,15 @@
 from anomaly.imaging.components import label_components
 from anomaly.scoring.anomaly_map import fuse_grids, image_score, to_pixels
 from anomaly.scoring.parts import part_scores
-from anomaly.scoring.proven_map import map_proven_above, map_with_proven_top
+from anomaly.scoring.proven_map import ProvenMaps
 from anomaly.scoring.regions import find_regions
 
 __all__ = [
+    "ProvenMaps",
     "find_regions",
     "fuse_grids",
     "image_score",
     "label_components",
-    "map_proven_above",
-    "map_with_proven_top",
     "part_scores",
     "to_pixels",
 ]

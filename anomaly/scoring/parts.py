@@ -42,13 +42,13 @@ def part_scores(
     if grid_map.shape != labels.shape:
         raise AnomalyError(f"expected labels of the map's shape {grid_map.shape}, got {labels.shape}")
     whole = image_score(grid_map, top_share=top_share)
-    grown, ordinary = _grown(labels), np.median(grid_map)
+    grown, ordinary = grown_parts(labels), np.median(grid_map)
     alone = (np.where(grown == number, grid_map, ordinary).astype(np.float32) for number in range(1, count + 1))
     # A top share beyond one half would let the median lift a score above that of the image.
     return tuple(min(whole, image_score(part, top_share=top_share)) for part in alone)
 
 
-def _grown(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def grown_parts(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Give the cells around a part to it: damage may stand out from it. Of two parts the higher number gets a cell."""
     padded = np.pad(labels, 1)
     height, width = labels.shape

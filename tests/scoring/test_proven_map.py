@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from anomaly.scoring import (
+    ProvenMaps,
     find_regions,
     fuse_grids,
     image_score,
-    map_proven_above,
-    map_with_proven_top,
+    part_scores,
     to_pixels,
 )
 from anomaly.types import BoolArray, Float32Array
@@ -47,6 +47,10 @@ def two_taps(shape: tuple[int, int], *, seed: int, excess: float = 0.2) -> list[
     ]
 
 
+def maps(taps: list[Bounds], smoothing: float = 1.0, share: float = 0.01) -> ProvenMaps:
+    return ProvenMaps(taps, [0.7, 1.3], smoothing, share)
+
+
 def exact(taps: list[Bounds], smoothing: float) -> Float32Array:
     return fuse_grids([tap.right for tap in taps], scales=[0.7, 1.3], smoothing=smoothing)
 
@@ -63,7 +67,7 @@ def test_the_score_is_that_of_the_proven_map(
 ) -> None:
     taps = two_taps(shape, seed=seed, excess=excess)
     right = exact(taps, smoothing)
-    found = map_with_proven_top(taps, scales=[0.7, 1.3], smoothing=smoothing, top_share=share)
+    found = maps(taps, smoothing, share).for_score()
     assert image_score(found, top_share=share) == image_score(right, top_share=share)
     assert (found >= right).all()
     lowest = np.sort(right, axis=None)[::-1][max(1, int(np.ceil(round(share * right.size, 6)))) - 1]
@@ -81,10 +85,31 @@ def test_what_a_map_shows_above_a_value_is_right_in_pixels(
     taps = two_taps(shape, seed=seed, excess=excess)
     right = exact(taps, smoothing)
     value = float(np.quantile(right, place))
-    found = map_proven_above(taps, scales=[0.7, 1.3], smoothing=smoothing, value=value, height=height, width=width)
+    found = maps(taps, smoothing).above(value, height=height, width=width)
     assert (found >= right).all()
     shown, wanted = (to_pixels(of, height, width) for of in (found, right))
     assert find_regions(shown, value) == find_regions(wanted, value)
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 999), excess=excesses, smoothing=smoothings, place=st.floats(0.5, 1),
+    share=st.sampled_from([0.003, 0.02, 0.2]), parts=st.integers(1, 6),
+)  # fmt: skip
+def test_parts_above_a_value_get_the_score_of_the_proven_map(
+    seed: int, excess: float, smoothing: float, place: float, share: float, parts: int
+) -> None:
+    taps = two_taps((14, 18), seed=seed, excess=excess)
+    labels = np.zeros((14, 18), np.int32)
+    for number in range(1, parts + 1):
+        labels[2:9, 3 * number - 3 : 3 * number - 1] = number
+    right = exact(taps, smoothing)
+    value = float(np.quantile(right, place))
+    found = maps(taps, smoothing, share).in_parts(labels, count=parts, value=value)
+    scores, wanted = (part_scores(of, labels, count=parts, top_share=share) for of in (found, right))
+    for score, expected in zip(scores, wanted, strict=True):
+        assert score == expected if score > value else expected <= score
+    assert [score > value for score in scores] == [score > value for score in wanted]
 
 
 @pytest.mark.parametrize("smoothing", [0.5, 2.0])
@@ -92,7 +117,7 @@ def test_little_is_proven_in_few_rounds(smoothing: float) -> None:
     taps = two_taps((96, 128), seed=3, excess=0.05)
     taps[0].right[40:46, 60:66] += 3
     taps[0].distance[40:46, 60:66] += 3
-    map_with_proven_top(taps, scales=[0.7, 1.3], smoothing=smoothing, top_share=0.003)
+    maps(taps, smoothing, 0.003).for_score()
     assert 0 < taps[0].proven.mean() < 0.1
     assert 0 < taps[1].proven.mean() < 0.2
     assert taps[0].asked <= 3
@@ -100,15 +125,15 @@ def test_little_is_proven_in_few_rounds(smoothing: float) -> None:
 
 def test_nothing_is_proven_that_is_below_the_value() -> None:
     taps = two_taps((20, 20), seed=1)
-    map_proven_above(taps, scales=[0.7, 1.3], smoothing=1.0, value=99.0, height=40, width=40)
+    maps(taps).above(99.0, height=40, width=40)
     assert not any(tap.proven.any() for tap in taps)
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda taps: map_with_proven_top(taps, scales=[1, 1], smoothing=1.0, top_share=0.01),
-        lambda taps: map_proven_above(taps, scales=[1, 1], smoothing=1.0, value=1.0, height=9, width=9),
+        lambda taps: ProvenMaps(taps, [1, 1], 1.0, 0.01).for_score(),
+        lambda taps: ProvenMaps(taps, [1, 1], 1.0, 0.01).above(1.0, height=9, width=9),
     ],
 )
 def test_equal_values_everywhere_are_all_proven(ask: Callable[[list[Bounds]], Float32Array]) -> None:
