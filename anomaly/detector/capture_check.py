@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from anomaly.capture.fit import LEAST_SAMPLES, fit_reference
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.detector import Detector
 from anomaly.detector.progress import Progress, silent
-from anomaly.imaging.decode import load_image
 from memory_bank.errors import TooFewRowsError
 
 MOST_IMAGES = 100
@@ -38,9 +38,9 @@ def learn_capture(detector: Detector, paths: Sequence[Path], *, progress: Progre
         return detector
     numbers = sampled_numbers(len(paths))
     samples = []
-    for done, number in enumerate(numbers, start=1):
+    images = load_ahead([paths[number] for number in numbers], limits=detector.config.image)
+    for done, (number, pixels) in enumerate(zip(numbers, images, strict=True), start=1):
         with suppress(TooFewRowsError):  # hardly a row of the bank comes from another image
-            pixels = load_image(paths[number], limits=detector.config.image)
             samples.append(detector.sample(pixels, exclude_group=number))
         progress("ordinary pictures", done, len(numbers))
     if len(samples) < LEAST_SAMPLES:

@@ -26,6 +26,7 @@ from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
 from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.beside import beside
 from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch
 from anomaly.detector.origin import EmbeddingFiles, Provenance
@@ -204,13 +205,14 @@ class Detector:
             [(image.name, image.sha256) for image in self.bank_images],
         )
         scored = []
-        for done, (image, sha256) in enumerate(zip(labelled, hashes, strict=True)):
+        images = load_ahead([image.path for image in labelled], limits=self.config.image)
+        for done, (image, sha256, pixels) in enumerate(zip(labelled, hashes, images, strict=True)):
             scored.append(
                 ScoredImage(
                     name=image.name,
                     sha256=sha256,
                     label=image.label,
-                    score=self.score(image.path),
+                    score=self.score(pixels),
                     part_type=image.part_type,
                     group=image.group,
                     defect=image.defect,

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from anomaly.config import Config
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.features import Extractor
 from anomaly.detector.origin import EmbeddingFiles
 from anomaly.detector.thumbnails import make_thumbnail
 from anomaly.detector.turned import BankRows, bank_rows
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.turning import Turn
+from anomaly.types import UInt8Array
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,18 @@ def embed_one(extractor: Extractor, wanted: Wanted, config: Config) -> Embedded:
     ------
     ImageError
     """
-    image = load_image(wanted.path, limits=config.image)
-    window = config.embedding.neighbourhood
-    copies = tuple(bank_rows(extractor, image, turn, neighbourhood=window) for turn in wanted.turns)
-    return Embedded(content_hash(wanted.path), image.shape[1], image.shape[0], make_thumbnail(image), copies)
+    return _embed(extractor, load_image(wanted.path, limits=config.image), wanted, config)
 
 
 def embed_here(
     extractor: Extractor, files: EmbeddingFiles, wanted: Sequence[Wanted], config: Config
 ) -> Iterator[Embedded]:
     """Embed one photograph after the other in this process."""
-    return (embed_one(extractor, one, config) for one in wanted)
+    images = load_ahead([one.path for one in wanted], limits=config.image)
+    return (_embed(extractor, image, one, config) for image, one in zip(images, wanted, strict=True))
+
+
+def _embed(extractor: Extractor, image: UInt8Array, wanted: Wanted, config: Config) -> Embedded:
+    window = config.embedding.neighbourhood
+    copies = tuple(bank_rows(extractor, image, turn, neighbourhood=window) for turn in wanted.turns)
+    return Embedded(content_hash(wanted.path), image.shape[1], image.shape[0], make_thumbnail(image), copies)

@@ -14,18 +14,18 @@ against outliers among the neighbours, too (Breunig et al. 2000, https://doi.org
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.features import Extractor
 from anomaly.detector.progress import Progress, silent, stepwise
 from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
 from anomaly.detector.selection import LEAST_IMAGES, some_of_each_label
-from anomaly.imaging.decode import load_image
 from anomaly.scoring import fuse_grids, image_score
 from anomaly.types import DAMAGED, BoolArray, Float32Array, Float64Array
 from memory_bank import select_coreset
@@ -120,24 +120,27 @@ def _measure_falls(
 ) -> Float64Array:
     """By how much each bank image lowers the logarithm of the score of each judged image, (n, v)."""
 
-    def embed(image: LabelledImage) -> tuple[Float32Array, ...]:
-        return extractor.embed(load_image(image.path, limits=config.image))[1]
+    def embedded(images: Sequence[LabelledImage]) -> Iterator[tuple[Float32Array, ...]]:
+        for pixels in load_ahead([image.path for image in images], limits=config.image):
+            yield extractor.embed(pixels)[1]
 
     kept: list[list[Float32Array]] = []
-    for image in bank:
-        kept.append([_most_different(grid, config.seed) for grid in embed(image)])
+    for grids in embedded(bank):
+        kept.append([_most_different(grid, config.seed) for grid in grids])
         step()
     taps = [_Remembered(np.stack(rows)) for rows in zip(*kept, strict=True)]
     good = [image for image in judged if image.label != DAMAGED]
-    known = {good[i].path: _distances(taps, embed(good[i])) for i in evenly(len(good), _SCALE_IMAGES)}
+    some = [good[i] for i in evenly(len(good), _SCALE_IMAGES)]
+    known = {image.path: _distances(taps, grids) for image, grids in zip(some, embedded(some), strict=True)}
     share = config.scoring.top_share
     scales = tap_scales(
         np.array([[image_score(of_tap.min(axis=0), top_share=share) for of_tap in found] for found in known.values()])
     )
     uncounted = max(2, round(_UNCOUNTED_SHARE * len(bank)))
     falls = []
+    others = embedded([image for image in judged if image.path not in known])
     for image in judged:
-        found = known.pop(image.path, None) or _distances(taps, embed(image))
+        found = known.pop(image.path, None) or _distances(taps, next(others))
         falls.append(_falls_of(found, scales, uncounted, config))
         step()
     return np.stack(falls, axis=1)

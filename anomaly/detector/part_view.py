@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from anomaly.config import ImageConfig
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.sampling import evenly
 from anomaly.errors import NoPartsError, PartFinderError
 from anomaly.imaging import PartFinder, fit_part_finder
-from anomaly.imaging.decode import load_image
 from anomaly.types import UInt8Array
 
 MOST_IMAGES = 20
@@ -72,8 +72,8 @@ def learn_parts(
 
     def images(own: Sequence[Path]) -> Iterator[UInt8Array]:
         nonlocal done
-        for path in own:
-            yield load_image(path, limits=limits)
+        for pixels in load_ahead(own, limits=limits):
+            yield pixels
             done += 1
             progress("finding parts", done, total)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly.config import Config
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.capture_check import learn_capture
 from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import EmbedAll, Wanted, embed_here
@@ -30,7 +31,6 @@ from anomaly.detector.turned import BankRows, bank_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
 from anomaly.errors import TooFewImagesError
-from anomaly.imaging.decode import load_image
 from anomaly.scoring import image_score
 from anomaly.types import Float32Array
 from memory_bank import CoresetBuilder, MemoryBank
@@ -189,8 +189,8 @@ class PatchCore:
     ) -> tuple[float, ...]:
         """Score a sample of the images, each against the half of the images that it is not in."""
         scores = []
-        for done, number in enumerate(sample, start=1):
-            image = load_image(paths[number], limits=self.config.image)
+        images = load_ahead([paths[number] for number in sample], limits=self.config.image)
+        for done, (number, image) in enumerate(zip(sample, images, strict=True), start=1):
             other = halves[(number + 1) % 2]
             found = extractor.distances(image, other, neighbours=self.config.bank.neighbours)
             share = self.config.scoring.top_share

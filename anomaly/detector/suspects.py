@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from anomaly.dataset import LabelledImage
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.capture_check import sampled_numbers
 from anomaly.detector.detector import Detector
 from anomaly.detector.progress import Progress, silent
-from anomaly.imaging.decode import load_image
 from anomaly.types import Float64Array
 from memory_bank.errors import TooFewRowsError
 
@@ -115,12 +115,11 @@ def _own_scores(detector: Detector, paths: Sequence[Path], progress: Progress) -
     """Score every bank image without its own rows, (n,); NaN where hardly a row comes from another image."""
     scores = np.full(len(paths), np.nan)
     known = _known_scores(detector)
-    for number, path in enumerate(paths):
-        if number in known:
-            scores[number] = known[number]
-            continue
+    scores[list(known)] = list(known.values())
+    left = [number for number in range(len(paths)) if number not in known]
+    images = load_ahead([paths[number] for number in left], limits=detector.config.image)
+    for number, pixels in zip(left, images, strict=True):
         with suppress(TooFewRowsError):
-            pixels = load_image(path, limits=detector.config.image)
             scores[number] = detector.sample(pixels, exclude_group=number).score
         progress("looking for suspects", number + 1, len(paths))
     return scores

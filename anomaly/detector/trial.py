@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly.config import Config
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.candidates import Candidate, Network
 from anomaly.detector.features import Extractor
 from anomaly.detector.network_builder import NetworkBuilder
@@ -21,7 +22,6 @@ from anomaly.detector.scales import tap_scales
 from anomaly.detector.turned import bank_rows, bank_turns, some_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
-from anomaly.imaging.decode import load_image
 from anomaly.scoring import fuse_grids, image_score
 from anomaly.types import BoolArray, Float32Array, Float64Array
 from memory_bank import CoresetBuilder, MemoryBank
@@ -184,8 +184,7 @@ def _fit(
     copies = max(1, _TRIAL_COPIES // len(paths))
     turns, window = bank_turns(config), config.embedding.neighbourhood
     share = max(1, _PATCHES // (len(paths) * min(copies, len(turns))))
-    for number, path in enumerate(paths):
-        image = load_image(path, limits=config.image)
+    for number, image in enumerate(load_ahead(paths, limits=config.image)):
         for turn in some_turns(turns, number, copies):
             for tap, found in zip(taps, bank_rows(extractor, image, turn, neighbourhood=window), strict=True):
                 chosen = np.sort(rng.permutation(len(found.vectors))[:share])
@@ -207,8 +206,8 @@ def _embedded(
     extractor: Extractor, taps: Sequence[str], paths: Iterable[Path], config: Config, step: Callable[[], None]
 ) -> Iterator[dict[str, Float32Array]]:
     """Yield the patch embeddings of each image, by tap."""
-    for path in paths:
-        _, grids = extractor.embed(load_image(path, limits=config.image))
+    for image in load_ahead(paths, limits=config.image):
+        _, grids = extractor.embed(image)
         step()
         yield dict(zip(taps, grids, strict=True))
 

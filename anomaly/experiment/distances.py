@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from anomaly.config import Config
+from anomaly.detector.ahead import load_ahead
 from anomaly.detector.network_builder import NetworkBuilder
 from anomaly.detector.scales import tap_scales
 from anomaly.detector.turned import bank_rows, some_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import fit_whitening
 from anomaly.experiment.pool import Pool
-from anomaly.imaging.decode import load_image
 from anomaly.imaging.turning import Turn, even_turns
 from anomaly.scoring import fuse_grids, image_score
 from anomaly.types import BoolArray, Float32Array, Float64Array, Int64Array
@@ -114,8 +114,7 @@ def extract(
     grids: dict[str, list[Float32Array]] = {name: [] for name in names}
     angles = {n: even_turns(n) for n in sorted(set(turns)) if n > 1}
     turned: dict[tuple[str, int], list[Float32Array]] = {(name, n): [] for name in names for n in angles}
-    for number, image in enumerate(pool.images):
-        pixels = load_image(image.path, limits=config.image)
+    for number, pixels in enumerate(load_ahead([image.path for image in pool.images], limits=config.image)):
         _, found = extractor.embed(pixels)
         for name, grid in zip(names, found, strict=True):
             grids[name].append(grid)

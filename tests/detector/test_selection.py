@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import anomaly.detector.ahead
 import anomaly.detector.detector
-import anomaly.detector.patchcore
-import anomaly.detector.trial
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector.selection import _logistic_regression, label_losses, select_settings
@@ -117,7 +116,7 @@ def test_the_selection_is_never_given_a_test_image() -> None:
 def test_training_opens_no_image_of_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_dataset(tmp_path / "parts", undamaged=26, damaged=12)
     opened: set[Path] = set()
-    for module in (anomaly.detector.trial, anomaly.detector.patchcore, anomaly.detector.detector):
+    for module in (anomaly.detector.ahead, anomaly.detector.detector):
         real = module.load_image
 
         def spy(path, *, limits=None, real=real):

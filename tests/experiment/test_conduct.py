@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import anomaly.detector.ahead
 import anomaly.experiment.conduct
-import anomaly.experiment.distances
 from anomaly.config import Config, EmbeddingConfig, GeometryConfig
 from anomaly.dataset import LabelledImage, SplitAssignment, find_duplicates, read_dataset, split_dataset
 from anomaly.errors import ExperimentError
@@ -155,7 +155,7 @@ def test_no_image_of_the_test_split_is_opened(
     split: SplitAssignment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: set[Path] = set()
-    real, real_size = anomaly.experiment.distances.load_image, anomaly.experiment.conduct.image_size
+    real, real_size = anomaly.detector.ahead.load_image, anomaly.experiment.conduct.image_size
 
     def spy(path, *, limits=None):
         opened.add(Path(path))
@@ -165,7 +165,7 @@ def test_no_image_of_the_test_split_is_opened(
         opened.add(Path(path))
         return real_size(path, limits=limits)
 
-    monkeypatch.setattr(anomaly.experiment.distances, "load_image", spy)
+    monkeypatch.setattr(anomaly.detector.ahead, "load_image", spy)
     monkeypatch.setattr(anomaly.experiment.conduct, "image_size", spy_size)
     run(planned(split, dataclasses.replace(SPACE, trials=1)), tmp_path, device="cpu")
     test = {image.path for image in split.select("test")}
