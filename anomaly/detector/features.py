@@ -109,11 +109,6 @@ class PatchSearch:
     taps: tuple[TapSearch, ...]
     means: tuple[Float32Array, ...]
 
-    def prove(self) -> None:
-        """Make every distance right."""
-        for tap in self.taps:
-            tap.prove(~tap.proven)
-
     def found(self) -> PatchDistances:
         """Return what is known now."""
         return PatchDistances(
