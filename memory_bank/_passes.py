@@ -2,9 +2,9 @@
 
 1. Each query is compared with the rows listed for its cell (:mod:`memory_bank._cells`), or with all rows where there
    are no cells. The k best by product are measured: that bounds the distance of the k nearest, and they nearly always
-   are the k nearest.
-2. Cells whose bound does not exceed that distance are searched through, and every row whose product does not prove it
-   to be further is measured. Queries whose first pass left a near tie are compared with all cells.
+   are the k nearest. Queries that this leaves with a near tie are compared with all rows, and whatever no product
+   proves to be further is measured.
+2. Cells whose bound does not exceed that distance are searched through likewise.
 
 Queries are sorted by cell, so that products are of many queries at a time. Each thread takes a share of the queries.
 Which queries share a product changes its rounding, but no proven answer.
@@ -13,16 +13,16 @@ Which queries share a product changes its rounding, but no proven answer.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
 from memory_bank._cells import LISTED, CellSearch
 from memory_bank._exact import ExactIndex, squared_distances, squared_of_pairs
 from memory_bank._nearest import first_of_each, least
-from memory_bank._screen import LEFT_OUT, TOO_FAR, Frame, allowance, left_factor, squared_norms
+from memory_bank._screen import LEFT_OUT, TOO_FAR, Frame, allowance, left_factor, right_factor, squared_norms
 from memory_bank._threads import each, one_blas_thread, threads
 from memory_bank.types import BoolArray, Float32Array, Float64Array, Int64Array, Neighbors
 
@@ -30,6 +30,10 @@ from memory_bank.types import BoolArray, Float32Array, Float64Array, Int64Array,
 _PRODUCT = 1 << 19
 # Rows of one product at least, and at most in the second pass.
 _FEWEST, _MOST = 16, 2048
+# Queries of one product from which on it pays to look first for those that any row is near to.
+_MANY = 64
+# Pairs of query and row that are noted before they are measured.
+_PAIRS = 1 << 16
 # Queries of which the bounds of all cells are held.
 _AT_A_TIME = 1 << 14
 # Multiplications below which a second thread costs more than it saves; those by cells count so many times, since they
@@ -46,34 +50,55 @@ _ALL = -1
 class Ground:
     """The rows as a search goes through them: sorted by cell, where there are cells.
 
+    Parameters
+    ----------
+    frame : Frame
+        In which products are made.
+    vectors : ndarray of float32, (m, d)
+    cells : CellSearch, optional
+
     Attributes
     ----------
+    frame : Frame
+    cells : CellSearch or None
+    reach : float
+        The largest |x| of a row, in the frame.
     order : ndarray of int64, (m,)
         Numbers of the rows.
     right : ndarray of float32, (m, d + 1)
         Their right factors (:func:`memory_bank._screen.right_factor`).
-    cells : CellSearch or None
-    plain : Ground or None
-        The same rows as they are, for queries of which cells rule little out; none where there are no cells.
     keep : bool
         Whether what is listed for a cell is kept once it was asked for, four times the bank in all: laid out for a
         product with few queries, which takes a third of the time then.
     """
 
-    def __init__(self, right: Float32Array, *, cells: CellSearch | None = None, plain: Ground | None = None) -> None:
-        self.cells, self.plain = cells, plain
-        self.order: Int64Array = np.arange(len(right)) if cells is None else cells.order
+    def __init__(self, frame: Frame, vectors: Float32Array, *, cells: CellSearch | None = None) -> None:
+        self.frame, self.cells = frame, cells
+        self.order: Int64Array = np.arange(len(vectors)) if cells is None else cells.order
+        placed = frame.place(vectors)
+        norms = squared_norms(placed)
+        self.reach = float(np.sqrt(norms.max()))
+        right = right_factor(placed, norms, frame.margin)
         self.right = right if cells is None else right[cells.order]
         self.keep = False
         self._ready: dict[int, Float32Array] = {}
 
-    def without(self, left_out: BoolArray) -> Ground:
-        """Return the same, but no product comes near the rows whose numbers are marked, (m,)."""
+    @cached_property
+    def undivided(self) -> Ground:
+        """The same rows without their cells, for queries of which these rule little out."""
+        if self.cells is None:
+            return self
         other = copy(self)
-        other.right, other.keep, other._ready = self.right.copy(), False, {}
-        other.right[left_out[self.order], -1] = LEFT_OUT
-        other.plain = None if self.plain is None else self.plain.without(left_out)
+        other.cells, other._ready = None, {}
         return other
+
+    def enter(self, queries: Float32Array) -> tuple[Float32Array, Float64Array, BoolArray]:
+        """Return the left factors of queries, |q|² of each, and which are so far off that float32 overflows."""
+        placed = self.frame.place(queries)
+        norms = squared_norms(placed)
+        far = ~(norms < TOO_FAR)
+        placed[far], norms[far] = 0, 0
+        return left_factor(placed), norms, far
 
     def listed(self, cell: int, k: int) -> tuple[Float32Array, Int64Array | None]:
         """Right factors, (d + 1, rows), and places of the rows listed for a cell; all (None) if no more than k are."""
@@ -96,14 +121,11 @@ class PrunedProposal:
     ----------
     vectors : ndarray of float32, (m, d)
         The rows by their numbers.
-    frame : Frame
-    reach : float
-        The largest |x| of a row, in the frame.
     ground : Ground
     queries : ndarray of float32, (n, d)
     k : int
     left_out : ndarray of bool, (m,), optional
-        Rows that must not be found; ``ground`` is without them.
+        Rows that must not be found.
     prove : bool
         Go on to the second pass with all queries: then it takes less time than later.
 
@@ -115,8 +137,6 @@ class PrunedProposal:
     def __init__(
         self,
         vectors: Float32Array,
-        frame: Frame,
-        reach: float,
         ground: Ground,
         queries: Float32Array,
         k: int,
@@ -125,21 +145,16 @@ class PrunedProposal:
         prove: bool,
     ) -> None:
         n = len(queries)
-        self._vectors, self._frame, self._reach, self._ground = vectors, frame, reach, ground
-        self._queries, self._k, self._left_out = queries, k, left_out
-        placed = frame.place(queries)
-        self._norms = squared_norms(placed)
-        # So far off that float32 overflows.
-        self._far = ~(self._norms < TOO_FAR)
-        placed[self._far], self._norms[self._far] = 0, 0
-        self._left = left_factor(placed)
+        self._vectors, self._ground, self._queries, self._k = vectors, ground, queries, k
+        self._left_out = left_out
+        self._hidden = None if left_out is None else left_out[ground.order]
+        self._left, self._norms, self._far = ground.enter(queries)
         self._cell: Int64Array = np.zeros(n, np.int64)
         self._squared: Float64Array = np.empty((n, k))
         self._row: Int64Array = np.empty((n, k), np.int64)
-        self._tied: BoolArray = np.empty(n, bool)
         self._compared: list[int] = []
         self._answer(np.arange(n), prove)
-        self.proven: BoolArray = np.ones(n, bool) if prove or ground.cells is None else self._tied | self._far
+        self.proven: BoolArray = np.ones(n, bool) if prove or ground.cells is None else self._far.copy()
         self._distance: Float32Array = np.sqrt(self._squared).astype(np.float32)
         if self._far.any():
             kept = None if left_out is None else np.flatnonzero(~left_out)
@@ -166,28 +181,30 @@ class PrunedProposal:
 
     def _prove(self, some: Int64Array) -> None:
         """Second pass, by cells unless they rule little out; in one thread, since threads would only wait."""
-        cells, plain = self._ground.cells, self._ground.plain
+        cells = self._ground.cells
         with one_blas_thread():
-            if cells is None or plain is None or self._within(cells, _evenly(some)).mean() <= FUTILE:
+            if cells is None or self._within(cells, _evenly(some)).mean() <= FUTILE:
                 self._second_pass(some)
-                return
+            else:
+                self._compare_with_all(some)
+
+    def _compare_with_all(self, some: Int64Array) -> None:
+        """Answer queries without any cells."""
         found = PrunedProposal(
-            self._vectors, self._frame, self._reach, plain, self._queries[some], self._k,
-            left_out=self._left_out, prove=True,
-        )  # fmt: skip
+            self._vectors, self._ground.undivided, self._queries[some], self._k, left_out=self._left_out, prove=True
+        )
         self._squared[some], self._row[some] = found._squared, found._row
 
     def _answer(self, queries: Int64Array, prove: bool) -> None:
-        """First pass for all queries, second for those that are to be proven or tied; each thread takes some cells."""
+        """First pass for all queries, second for those that are to be proven; each thread takes some cells."""
         cells, each_row = self._ground.cells, 1.0
         if cells is not None:
             each_row = _PIECEMEAL * LISTED / cells.count
 
         def answer(share: Int64Array) -> None:
-            self._propose(share)
-            some = share if prove and cells is not None else share[self._tied[share]]
-            if some.size:
-                self._second_pass(some)
+            self._first_pass(share)
+            if prove:
+                self._second_pass(share)
 
         with one_blas_thread() as alone:
             for at in range(0, queries.size, _AT_A_TIME):
@@ -201,128 +218,117 @@ class PrunedProposal:
 
     def _limit(self, some: Int64Array) -> Float32Array:
         """Return what a product must stay below to be of a row as near as the k-th found."""
-        return allowance(self._squared[some, -1] * self._frame.scale**2, self._norms[some], self._frame.margin)
+        ground = self._ground
+        return allowance(self._squared[some, -1] * ground.frame.scale**2, self._norms[some], ground.frame.margin)
 
     def _by_cell(self, some: Int64Array) -> Int64Array:
         """Sort queries by their cells: those of a thread ask for the same ones then."""
         order = np.argsort(self._cell[some].astype(np.uint16), kind="stable")  # by digits, several times as fast
         return np.asarray(some[order])
 
-    def _propose(self, share: Int64Array) -> None:
-        """Enter the k best of those listed, measured, for queries in the order of their cells."""
-        left, cell, k = self._left[share], self._cell[share], self._k
-        place, following = np.empty((share.size, k), np.int64), np.empty(share.size, np.float32)
-        starts = np.flatnonzero(np.diff(cell, prepend=-1, append=-1))
-        for start, stop in itertools.pairwise(starts.tolist()):
-            right, places = self._ground.listed(int(cell[start]), k)
-            step = max(_FEWEST, _PRODUCT // right.shape[1])
-            for at in range(start, stop, step):
-                some = slice(at, min(at + step, stop))
-                best, following[some] = _best_of(left[some] @ right, k)
-                place[some] = best if places is None else places[best]
-        row, squared, vectors = self._ground.order[place], np.empty((share.size, k)), self._queries[share]
-        for j in range(k):
-            squared[:, j] = squared_distances(vectors, self._vectors[row[:, j]])
+    def _first_pass(self, share: Int64Array) -> None:
+        """Find the nearest of the rows that are listed, for queries in the order of their cells."""
+        place, following = self._best_listed(share)
+        row, squared, queries = self._ground.order[place], np.empty(place.shape), self._queries[share]
+        for j in range(self._k):
+            squared[:, j] = squared_distances(queries, self._vectors[row[:, j]])
         if self._left_out is not None:
             squared[self._left_out[row]] = np.inf
-        if k > 1:
+        if self._k > 1:
             order = np.lexsort((row, squared))
             squared, row = np.take_along_axis(squared, order, axis=1), np.take_along_axis(row, order, axis=1)
         far = self._far[share]
         squared[far], following[far] = 0, np.inf
         self._squared[share], self._row[share] = squared, row
-        self._tied[share] = (following < self._limit(share)) | np.isinf(squared[:, -1])
+        tied = share[(following < self._limit(share)) | np.isinf(squared[:, -1])]
+        if tied.size and self._ground.cells is not None:
+            self._compare_with_all(tied)
+        elif tied.size:
+            self._look_through([(tied, 0, len(self._ground.order))])
+
+    def _best_listed(self, share: Int64Array) -> tuple[Int64Array, Float32Array]:
+        """Return the places of the k listed rows with the least products, (n, k), and the product that comes next."""
+        left, cell, k = self._left[share], self._cell[share], self._k
+        place, following = np.empty((share.size, k), np.int64), np.empty(share.size, np.float32)
+        starts = np.flatnonzero(np.diff(cell, prepend=-1, append=-1))
+        for start, stop in itertools.pairwise(starts.tolist()):
+            right, places = self._ground.listed(int(cell[start]), k)
+            if self._hidden is not None:
+                hidden = np.flatnonzero(self._hidden if places is None else self._hidden[places])
+            step = max(_FEWEST, _PRODUCT // right.shape[1])
+            for at in range(start, stop, step):
+                some = slice(at, min(at + step, stop))
+                product = left[some] @ right
+                if self._hidden is not None:
+                    product[:, hidden] = LEFT_OUT
+                best, following[some] = _best_of(product, k)
+                place[some] = best if places is None else places[best]
+        return place, following
 
     def _within(self, cells: CellSearch, some: Int64Array) -> BoolArray:
         """Whether each cell can hold a row as near as the k-th found, (n, C)."""
         return cells.within(
             cells.products(self._left[some]),
             self._cell[some],
-            np.sqrt(self._squared[some, -1]) * self._frame.scale,
+            np.sqrt(self._squared[some, -1]) * self._ground.frame.scale,
             self._norms[some],
-            reach=self._reach,
-            margin=self._frame.margin,
+            reach=self._ground.reach,
+            margin=self._ground.frame.margin,
         )
 
     def _second_pass(self, share: Int64Array) -> None:
-        """Look at everything that can hold a row as near as the k-th found."""
-        ask = _Asking(
-            self._queries[share], self._left[share], self._limit(share), self._squared[share], self._row[share]
-        )
-        cells, tied = self._ground.cells, self._tied[share]
+        """Look at everything that can hold a row as near as the k-th found; without cells, that has been done."""
+        cells = self._ground.cells
         if cells is None:
-            starts, need = np.array([0, len(self._ground.order)]), tied[None]
-        else:
-            starts, within = cells.starts, self._within(cells, share)
-            within[tied] = True
-            need = np.ascontiguousarray(within.T)
-        for cell in np.flatnonzero(need.any(axis=1) & (np.diff(starts) > 0)).tolist():
-            asking, rows = np.flatnonzero(need[cell]), int(starts[cell + 1] - starts[cell])
-            self._compared.append(asking.size * rows)
-            step = min(_MOST, max(_FEWEST, _PRODUCT // rows))
+            return
+        need = np.ascontiguousarray(self._within(cells, share).T)
+        asked = np.flatnonzero(need.any(axis=1) & (np.diff(cells.starts) > 0)).tolist()
+        looks = [(share[need[cell]], int(cells.starts[cell]), int(cells.starts[cell + 1])) for cell in asked]
+        self._compared += [asking.size * (stop - start) for asking, start, stop in looks]
+        self._look_through(looks)
+
+    def _look_through(self, looks: Iterable[tuple[Int64Array, int, int]]) -> None:
+        """Find what is as near as the k-th found, for queries each among rows from one place to another."""
+        noted: list[tuple[Int64Array, Int64Array]] = []
+        for asking, start, stop in looks:
+            right, left, limit = self._ground.right[start:stop], self._left.take(asking, axis=0), self._limit(asking)
+            step = min(_MOST, max(_FEWEST, _PRODUCT // (stop - start)))
             for at in range(0, asking.size, step):
-                self._look_through(ask, asking[at : at + step], starts[cell], starts[cell + 1])
-        ask.enter(self._vectors)
-        self._squared[share], self._row[share] = ask.squared, ask.row
+                some = asking[at : at + step]
+                # Row by row of the bank: NumPy finds the least of each column many times faster than that of each line.
+                product, below = right @ left[at : at + step].T, limit[at : at + step]
+                if some.size > _MANY:
+                    hit = np.flatnonzero(product.min(axis=0) < below)
+                    some, product, below = some[hit], product[:, hit], below[hit]
+                near = np.flatnonzero(product < below)
+                if near.size:
+                    row, query = np.divmod(near, some.size)
+                    noted.append((some[query], self._ground.order[row + start]))
+            if sum(query.size for query, _ in noted) >= _PAIRS:
+                self._take_in(noted)
+                noted = []
+        if noted:
+            self._take_in(noted)
 
-    def _look_through(self, ask: _Asking, asking: Int64Array, start: int, stop: int) -> None:
-        """Note the rows of one cell that no product proves to be further than the limit."""
-        # Row by row of the bank: NumPy finds the least of each column many times faster than that of each line.
-        product = self._ground.right[start:stop] @ ask.left.take(asking, axis=0).T
-        limit = ask.limit[asking]
-        hit = np.flatnonzero(product.min(axis=0) < limit)
-        if not hit.size:
-            return
-        row, at = np.nonzero(product[:, hit] < limit[hit])
-        query, row = asking[hit[at]], self._ground.order[row + start]
+    def _take_in(self, noted: Sequence[tuple[Int64Array, Int64Array]]) -> None:
+        """Measure pairs of queries and rows; enter what is nearer than what was found before."""
+        query, row = (np.concatenate([pair[i] for pair in noted]) for i in (0, 1))
         if self._left_out is not None:
-            query, row = query[~self._left_out[row]], row[~self._left_out[row]]
-        ask.note(query, row, self._vectors)
-
-
-@dataclass(frozen=True, eq=False)
-class _Asking:
-    """Queries of one share in the second pass.
-
-    ``squared`` and ``row`` are the nearest so far, (n, k); ``pairs`` of query, row and squared distance (none if not
-    yet measured) may be nearer.
-    """
-
-    vectors: Float32Array
-    left: Float32Array
-    limit: Float32Array
-    squared: Float64Array
-    row: Int64Array
-    pairs: list[tuple[Int64Array, Int64Array, Float64Array]] = field(default_factory=list)
-
-    def note(self, query: Int64Array, row: Int64Array, rows: Float32Array) -> None:
-        """Keep pairs that may be nearer; many are measured at once, and the k nearest kept."""
-        self.pairs.append(self._nearest(query, row, rows) if query.size > _MOST else (query, row, np.empty(0)))
-
-    def enter(self, rows: Float32Array) -> None:
-        """Put what was noted among what had been found."""
-        if not self.pairs:
+            kept = ~self._left_out[row]
+            query, row = query[kept], row[kept]
+        squared, k = squared_of_pairs(self._queries, query, self._vectors, row), self._k
+        near = squared <= self._squared[query, -1]
+        if not near.any():
             return
-        few = [pair for pair in self.pairs if not pair[2].size]
-        parts: list[Any] = [pair for pair in self.pairs if pair[2].size]
-        if few:
-            query, row = (np.concatenate([pair[i] for pair in few]) for i in (0, 1))
-            parts.append(self._nearest(query, row, rows))
-        query, row, squared = (np.concatenate([part[i] for part in parts]) for i in range(3))
-        touched, k = np.unique(query), self.row.shape[1]
-        query = np.concatenate([query, np.repeat(touched, k)])
-        row = np.concatenate([row, self.row[touched].ravel()])
-        squared = np.concatenate([squared, self.squared[touched].ravel()])
-        query, row, squared = first_of_each(query, row, squared, k)
-        self.row[touched] = row.reshape(-1, k)
-        self.squared[touched] = squared.reshape(-1, k)
-
-    def _nearest(
-        self, query: Int64Array, row: Int64Array, rows: Float32Array
-    ) -> tuple[Int64Array, Int64Array, Float64Array]:
-        """Measure pairs; return the k nearest of each query."""
-        squared = squared_of_pairs(self.vectors, query, rows, row)
-        return first_of_each(query, row, squared, self.row.shape[1])
+        query, row, squared = query[near], row[near], squared[near]
+        touched = np.unique(query)
+        query, row, squared = first_of_each(
+            np.concatenate([query, np.repeat(touched, k)]),
+            np.concatenate([row, self._row[touched].ravel()]),
+            np.concatenate([squared, self._squared[touched].ravel()]),
+            k,
+        )
+        self._row[touched], self._squared[touched] = row.reshape(-1, k), squared.reshape(-1, k)
 
 
 def _best_of(product: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:

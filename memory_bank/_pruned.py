@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from memory_bank._cells import LEAST_ROWS, LISTED, MOST_ROWS, Cells, CellSearch, make_cells
 from memory_bank._passes import FUTILE, Ground, PrunedProposal
-from memory_bank._screen import frame_of, right_factor, squared_norms
+from memory_bank._screen import frame_of
 from memory_bank._threads import one_blas_thread
 from memory_bank.types import Float32Array, Int64Array, Neighbors
 
@@ -47,15 +47,11 @@ class PrunedIndex:
     def __init__(self, vectors: Float32Array, *, cells: Cells | None = None) -> None:
         self._vectors = vectors
         self._frame = frame_of(vectors)
-        placed = self._frame.place(vectors)
-        norms = squared_norms(placed)
-        self._reach = float(np.sqrt(norms.max()))
-        self._plain = Ground(right_factor(placed, norms, self._frame.margin))
+        self._ground = Ground(self._frame, vectors)
         self._lock = threading.Lock()
         self._asked = 0
         self._pause = 0
         self._cells: Cells | None = None
-        self._divided: Ground | None = None
         if cells is not None:
             self._use(cells)
 
@@ -86,12 +82,12 @@ class PrunedIndex:
     def _search(self, queries: Float32Array, k: int, kept: Int64Array | None) -> Neighbors:
         """Search in the cells where that pays, and everywhere otherwise."""
         self._asked += len(queries)
-        if self._divided is None and self._asked > len(self._vectors):
+        if self._cells is None and self._asked > len(self._vectors):
             self._divide()
         ground = self._ground_for(len(queries))
-        if self._pause and self._divided is not None:
+        if self._pause:
             self._pause -= 1
-            ground = self._plain
+            ground = ground.undivided
         proposal = self._begin(queries, k, kept, ground, prove=True)
         if ground.cells is not None and proposal.compared > FUTILE * len(queries) * len(self._vectors):
             self._pause = _PAUSE
@@ -100,24 +96,19 @@ class PrunedIndex:
     def _ground_for(self, n: int) -> Ground:
         """Return the rows divided into cells, if that is worth it for so many queries."""
         m, d = self._vectors.shape
-        if self._cells is None or self._divided is None:
-            return self._plain
-        return self._plain if n * m * (d + _BESIDES) < _WORTH_A_CELL * len(self._cells.centre) else self._divided
+        cells = 0 if self._cells is None else len(self._cells.centre)
+        return self._ground.undivided if n * m * (d + _BESIDES) < _WORTH_A_CELL * cells else self._ground
 
     def _begin(
         self, queries: Float32Array, k: int, kept: Int64Array | None, ground: Ground, *, prove: bool
     ) -> PrunedProposal:
-        for laid_out in (ground, ground.plain):
-            if laid_out is not None:
-                laid_out.keep = self._asked > len(queries) and LISTED * laid_out.right.size <= _MOST_KEPT
+        for laid_out in (ground, ground.undivided):
+            laid_out.keep = self._asked > len(queries) and LISTED * laid_out.right.size <= _MOST_KEPT
         left_out = None
         if kept is not None:
             left_out = np.ones(len(self._vectors), bool)
             left_out[kept] = False
-            ground = ground.without(left_out)
-        return PrunedProposal(
-            self._vectors, self._frame, self._reach, ground, queries, k, left_out=left_out, prove=prove
-        )
+        return PrunedProposal(self._vectors, ground, queries, k, left_out=left_out, prove=prove)
 
     def _divide(self) -> None:
         with self._lock:
@@ -126,4 +117,4 @@ class PrunedIndex:
                     self._use(make_cells(self._frame.place(self._vectors)))
 
     def _use(self, cells: Cells) -> None:
-        self._cells, self._divided = cells, Ground(self._plain.right, cells=CellSearch(cells), plain=self._plain)
+        self._cells, self._ground = cells, Ground(self._frame, self._vectors, cells=CellSearch(cells))

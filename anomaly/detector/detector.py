@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
 from anomaly.detector.ahead import load_ahead
 from anomaly.detector.beside import beside
-from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch
+from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch, look_up
 from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.detector.part_view import PartViews
 from anomaly.detector.progress import Progress, silent
@@ -36,6 +36,7 @@ from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.verdict import apply_calibration, check_capture, judge_parts
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.decode import content_hash, load_image
+from anomaly.imaging.geometry import View
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import ProvenMaps, image_score, to_pixels
 from anomaly.types import (
@@ -114,8 +115,7 @@ class Detector:
         ImageError
             The file cannot be used.
         """
-        _, maps, grid_map = self._judge(self._pixels(image))
-        return image_score(grid_map, top_share=maps.top_share)
+        return self._judge(*self.extractor.embed(self._pixels(image))).score
 
     def sample(self, pixels: UInt8Array, *, exclude_group: int | None = None) -> CaptureSample:
         """Return what one picture is like as a whole, its score among it, without any verdict.
@@ -131,10 +131,10 @@ class Detector:
         memory_bank.TooFewRowsError
             Hardly a row of the bank comes from another image.
         """
+        view, grids = self.extractor.embed(pixels)
         quality = beside(partial(measure_quality, pixels))
-        search, maps, grid_map = self._judge(pixels, exclude_group)
-        score = image_score(grid_map, top_share=maps.top_share)
-        return capture_sample(quality(), grid_map, search.means, score)
+        judged = self._judge(view, grids, exclude_group)
+        return capture_sample(quality(), judged.grid_map, judged.search.means, judged.score)
 
     def predict(
         self, image: Path | str | UInt8Array, *, part_type: str = "", exclude_group: int | None = None
@@ -155,35 +155,35 @@ class Detector:
             The file cannot be used.
         """
         pixels = self._pixels(image)
-        measured = beside(partial(measure_quality, pixels))
-        search, maps, scored_map = self._judge(pixels, exclude_group)
-        record, (height, width), grid_map = self.record, pixels.shape[:2], scored_map
+        view, grids = self.extractor.embed(pixels)
+        measured = beside(partial(measure_quality, pixels))  # not beside the network, which keeps every core busy
+        judged = self._judge(view, grids, exclude_group)
+        record, (height, width), grid_map = self.record, pixels.shape[:2], judged.grid_map
         if record is not None:
             lowest = record.calibration.for_part_type(part_type).region_threshold
-            grid_map = maps.above(lowest, height=height, width=width)
+            grid_map = judged.maps.above(lowest, height=height, width=width)
         anomaly_map = to_pixels(grid_map, height, width)
-        score = image_score(scored_map, top_share=maps.top_share)
         quality = measured()
         prediction = Prediction(
             path="" if not isinstance(image, Path | str) else str(image),
             label=None,
-            score=score,
+            score=judged.score,
             threshold=None,
             anomaly_map=anomaly_map,
             regions=(),
             nearest=(),
             quality=quality,
             calibration_version=None,
-            capture=capture_sample(quality, scored_map, search.means, score),
+            capture=capture_sample(quality, judged.grid_map, judged.search.means, judged.score),
         )
         if record is not None:
             prediction = apply_calibration(prediction, record, part_type)
         prediction = check_capture(prediction, self.capture, self.config)
         if record is not None and self.part_views and prediction.label in (DAMAGED, REINSPECT):
-            view = self.part_views.get(part_type) or self.part_views.get(self._part_type(search.found()))
-            parts = judge_parts(pixels, maps, view, record.calibration.for_part_type(part_type))
+            part_view = self.part_views.get(part_type) or self.part_views.get(self._part_type(judged.search.found()))
+            parts = judge_parts(pixels, judged.maps, part_view, record.calibration.for_part_type(part_type))
             prediction = replace(prediction, parts=parts)
-        found = search.found()
+        found = judged.search.found()
         places = [(region.peak_x, region.peak_y) for region in prediction.regions] or [_peak(anomaly_map)]
         return replace(prediction, nearest=tuple(self._nearest(found, x, y) for x, y in places))
 
@@ -321,16 +321,15 @@ class Detector:
     def _pixels(self, image: Path | str | UInt8Array) -> UInt8Array:
         return load_image(image, limits=self.config.image) if isinstance(image, Path | str) else image
 
-    def _judge(
-        self, pixels: UInt8Array, exclude_group: int | None = None
-    ) -> tuple[PatchSearch, ProvenMaps, Float32Array]:
-        """Return the search for the patches of a picture, the maps that it can give, and the one for its score."""
+    def _judge(self, view: View, grids: Sequence[Float32Array], exclude_group: int | None = None) -> _Judged:
+        """Look up an embedded picture and score it."""
         neighbours, scoring = self.config.bank.neighbours, self.config.scoring
-        search = self.extractor.search(
-            pixels, self.banks, neighbours=neighbours, exclude_group=exclude_group, prove=scoring.whole_map
+        search = look_up(
+            view, grids, self.banks, neighbours=neighbours, exclude_group=exclude_group, prove=scoring.whole_map
         )
         maps = ProvenMaps(search.taps, self.scales, scoring.smoothing, scoring.top_share)
-        return search, maps, maps.for_score()
+        grid_map = maps.for_score()
+        return _Judged(search, maps, grid_map, image_score(grid_map, top_share=scoring.top_share))
 
     def _part_type(self, found: PatchDistances) -> str:
         """Part type of the bank images that most patches are nearest to."""
@@ -352,6 +351,15 @@ class Detector:
         image = self.bank_images[int(bank.groups[row])]
         centre_x, centre_y = (int(value) for value in bank.tags[row])
         return NearestPatch(image.name, centre_x, centre_y, float(found.distance[tap][cells[tap]]))
+
+
+class _Judged(NamedTuple):
+    """The search for the patches of a picture, the maps that it can give, the one for its score, and the score."""
+
+    search: PatchSearch
+    maps: ProvenMaps
+    grid_map: Float32Array
+    score: float
 
 
 def _source(*, stored: int, new: int, recorded: int) -> str:

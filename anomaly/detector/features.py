@@ -141,46 +141,6 @@ class Extractor:
         grids = self.runtime.embed(view.read(image)[None])
         return view, tuple(grid[0] for grid in grids)
 
-    def search(
-        self,
-        image: UInt8Array,
-        banks: Sequence[MemoryBank],
-        *,
-        neighbours: int,
-        exclude_group: int | None = None,
-        prove: bool = False,
-    ) -> PatchSearch:
-        """Look for the nearest neighbours of every patch of an image in each tap's bank.
-
-        Parameters
-        ----------
-        image : ndarray of uint8, (H, W, 3)
-        banks : sequence of MemoryBank
-            One per tap.
-        neighbours : int
-            Number k of neighbours whose mean distance counts.
-        exclude_group : int, optional
-            Number of a bank image whose own rows do not count.
-        prove : bool
-            Prove every distance at once; otherwise hardly any is.
-
-        Returns
-        -------
-        PatchSearch
-        """
-        view, grids = self.embed(image)
-        taps = []
-        for grid, bank in zip(grids, banks, strict=True):
-            gh, gw, d = grid.shape
-            patches = grid.reshape(gh * gw, d)
-            if prove:
-                found: Proposal = Answer(bank.search(patches, k=neighbours, exclude_group=exclude_group))
-            else:
-                found = bank.propose(patches, k=neighbours, exclude_group=exclude_group)
-            taps.append(TapSearch(found, (gh, gw)))
-        means = tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
-        return PatchSearch(view, tuple(taps), means)
-
     def distances(
         self,
         image: UInt8Array,
@@ -191,13 +151,60 @@ class Extractor:
     ) -> PatchDistances:
         """Distance of every patch of an image to its nearest neighbours in each tap's bank.
 
-        Parameters are those of :meth:`search`.
+        Parameters
+        ----------
+        image : ndarray of uint8, (H, W, 3)
+        banks, neighbours, exclude_group
+            See :func:`look_up`.
 
         Returns
         -------
         PatchDistances
         """
-        return self.search(image, banks, neighbours=neighbours, exclude_group=exclude_group, prove=True).found()
+        view, grids = self.embed(image)
+        return look_up(view, grids, banks, neighbours=neighbours, exclude_group=exclude_group, prove=True).found()
+
+
+def look_up(
+    view: View,
+    grids: Sequence[Float32Array],
+    banks: Sequence[MemoryBank],
+    *,
+    neighbours: int,
+    exclude_group: int | None = None,
+    prove: bool = False,
+) -> PatchSearch:
+    """Look for the nearest neighbours of every patch of an embedded image in each tap's bank.
+
+    Parameters
+    ----------
+    view : View
+    grids : sequence of ndarray of float32, (gh, gw, d)
+        Patch embeddings, one grid per tap; both as :meth:`Extractor.embed` returns them.
+    banks : sequence of MemoryBank
+        One per tap.
+    neighbours : int
+        Number k of neighbours whose mean distance counts.
+    exclude_group : int, optional
+        Number of a bank image whose own rows do not count.
+    prove : bool
+        Prove every distance at once; otherwise hardly any is.
+
+    Returns
+    -------
+    PatchSearch
+    """
+    taps = []
+    for grid, bank in zip(grids, banks, strict=True):
+        gh, gw, d = grid.shape
+        patches = grid.reshape(gh * gw, d)
+        if prove:
+            found: Proposal = Answer(bank.search(patches, k=neighbours, exclude_group=exclude_group))
+        else:
+            found = bank.propose(patches, k=neighbours, exclude_group=exclude_group)
+        taps.append(TapSearch(found, (gh, gw)))
+    means = tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
+    return PatchSearch(view, tuple(taps), means)
 
 
 def patch_tags(view: View, grid_shape: tuple[int, int]) -> Int64Array:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from anomaly.errors import AnomalyError, ConfigError
-from anomaly.types import Float32Array, Float64Array
+from anomaly.types import Float32Array, Float64Array, Int64Array
 
 
 def fuse_grids(grids: Sequence[Float32Array], *, scales: Sequence[float], smoothing: float) -> Float32Array:
@@ -146,10 +146,16 @@ def smooth_grid(values: Float64Array, sigma: float) -> Float64Array:
     weight = np.exp(-0.5 * (offset / sigma) ** 2)
     weight /= weight.sum()
     for axis in (0, 1):
-        lines = np.moveaxis(values, axis, 0)
-        padded = np.pad(lines, ((radius, radius), (0, 0)), mode="symmetric")
-        smooth = np.zeros_like(lines)
-        for step, share in enumerate(weight):
-            smooth += share * padded[step : step + lines.shape[0]]
+        n = values.shape[axis]
+        padded = np.moveaxis(values.take(_mirrored(n, radius), axis=axis), axis, 0)
+        smooth = weight[0] * padded[:n]
+        for step in range(1, weight.size):
+            smooth += weight[step] * padded[step : step + n]
         values = np.moveaxis(smooth, 0, axis)
     return values
+
+
+def _mirrored(n: int, radius: int) -> Int64Array:
+    """Places of n values and of so many beyond either end, the values mirrored as often as it takes."""
+    place = np.arange(-radius, n + radius) % (2 * n)
+    return np.minimum(place, 2 * n - 1 - place)

@@ -21,7 +21,7 @@ ROWS = 4000
 
 def divided(vectors: Float32Array) -> PrunedIndex:
     index = PrunedIndex(vectors, cells=make_cells(frame_of(vectors).place(vectors)))
-    assert index._divided is not None
+    assert index._ground.cells is not None
     return index
 
 
@@ -103,8 +103,9 @@ def test_answers_depend_on_neither_the_other_queries_nor_the_threads(
 
 def test_blocks_change_nothing(vectors: Float32Array, queries: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
     index, expected = divided(vectors), ExactIndex(vectors).search(queries, k=2)
-    blocks = (("_passes._PRODUCT", 1), ("_passes._FEWEST", 3), ("_passes._MOST", 5), ("_exact._PAIRS_BLOCK", 64))
-    for name, value in blocks:
+    sizes = {"_PRODUCT": 1, "_PAIRS": 1, "_FEWEST": 3, "_MOST": 5}
+    blocks = {f"_passes.{name}": value for name, value in sizes.items()} | {"_exact._PAIRS_BLOCK": 64}
+    for name, value in blocks.items():
         monkeypatch.setattr(f"memory_bank.{name}", value)
         same(index.search(queries, k=2), expected)
 
@@ -116,27 +117,18 @@ def test_what_was_made_ready_for_one_search_serves_the_others(vectors: Float32Ar
         for k in (1, 3, 1200, 1):  # 1,200: more than are listed for a cell
             same(index.search(queries[-50:], k=k), exact.search(queries[-50:], k=k))
         same(index.search(queries[-50:], k=2, kept=kept), exact.search(queries[-50:], k=2, kept=kept))
-    assert index._divided is not None
-    assert index._divided.keep
-    assert len(index._divided._ready) > 3
+    assert index._ground.keep
+    assert len(index._ground._ready) > 3
 
 
-def test_most_rows_are_never_looked_at(vectors: Float32Array, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_at = 0
-    through = PrunedProposal._look_through
-
-    def counting(self: PrunedProposal, ask: object, asking: Float32Array, start: int, stop: int) -> None:
-        nonlocal looked_at
-        looked_at += asking.size * (stop - start)
-        through(self, ask, asking, start, stop)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(PrunedProposal, "_look_through", counting)
+def test_most_rows_are_never_looked_at(vectors: Float32Array) -> None:
     index = divided(vectors)
-    cells = index._divided.cells  # type: ignore[union-attr]
-    listed = np.mean([rows.size for rows in cells.listed])  # type: ignore[union-attr]
-    index.search(surfaces(1000, 24, seed=5), k=1)
-    assert listed < 0.25 * ROWS
-    assert looked_at < 0.25 * ROWS * 1000
+    cells = index._ground.cells
+    assert cells is not None
+    assert np.mean([rows.size for rows in cells.listed]) < 0.25 * ROWS
+    queries = surfaces(1000, 24, seed=5)
+    second = PrunedProposal(vectors, index._ground, queries, 1, prove=True).compared
+    assert 0 < second < 0.25 * ROWS * len(queries)
 
 
 def test_cells_that_rule_nothing_out_are_left_alone_for_a_while(vectors: Float32Array, queries: Float32Array) -> None:
@@ -205,15 +197,15 @@ def test_threads_that_ask_while_the_cells_are_made_get_the_same_answers(
     with ThreadPoolExecutor(4, initializer=use_threads, initargs=(1,)) as pool:
         for found in pool.map(lambda _: index.search(queries, k=1), range(24)):
             same(found, expected)
-    assert index._divided is not None
+    assert index._ground.cells is not None
 
 
 def test_cells_are_made_once_as_many_queries_have_come_as_there_are_rows(vectors: Float32Array) -> None:
     index = PrunedIndex(vectors)
     index.search(vectors, k=1)
-    assert index._divided is None
+    assert index._ground.cells is None
     index.search(vectors[:1], k=1)
-    assert index._divided is not None
+    assert index._ground.cells is not None
     small = PrunedIndex(vectors[: LEAST_ROWS - 1])
     assert small.arrays() == {}
 
@@ -222,7 +214,7 @@ def test_saved_cells_are_used(vectors: Float32Array, queries: Float32Array) -> N
     arrays = PrunedIndex(vectors).arrays()
     again = make_index("pruned", vectors, saved=arrays)
     assert isinstance(again, PrunedIndex)
-    assert again._divided is not None
+    assert again._ground.cells is not None
     same(again.search(queries, k=2), ExactIndex(vectors).search(queries, k=2))
     for name in arrays:
         np.testing.assert_array_equal(again.arrays()[name], arrays[name])

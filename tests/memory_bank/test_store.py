@@ -179,7 +179,7 @@ def test_larger_banks_are_saved_with_their_cells(with_cells: Path, tmp_path: Pat
     bank.save(tmp_path / "again")
     bank_of(surfaces(2000, 6)).save(tmp_path / "anew")
     assert contents(tmp_path / "again") == contents(with_cells) == contents(tmp_path / "anew")
-    assert bank._whole_index()._divided is not None  # type: ignore[attr-defined]
+    assert bank._whole_index()._ground.cells is not None  # type: ignore[attr-defined]
 
 
 def test_whoever_does_not_know_the_cells_gets_the_same_answers(with_cells: Path) -> None:
