@@ -4,7 +4,8 @@ NumPy on numbers: knows no image and no threshold. Fitting (:mod:`~anomaly.captu
 name, since judging needs none of it.
 """
 
+from anomaly.capture.faults import FAULTS
 from anomaly.capture.measures import MEASURES, capture_sample
 from anomaly.capture.reference import CaptureReference, CaptureVerdict
 
-__all__ = ["MEASURES", "CaptureReference", "CaptureVerdict", "capture_sample"]
+__all__ = ["FAULTS", "MEASURES", "CaptureReference", "CaptureVerdict", "capture_sample"]

@@ -1,18 +1,21 @@
-"""The reference as files of the trained model: ``reference.json`` and two arrays."""
+"""The reference as files of the trained model: ``reference.json`` and two arrays, a third where faults were learnt."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from anomaly.capture.faults import FAULTS, FaultFilter
 from anomaly.capture.reference import COLUMNS, CaptureReference
 from anomaly.types import CaptureSample, Float32Array
 
 _REFERENCE, _EMBEDDINGS, _STRANGENESS = "reference.json", "embeddings.npy", "strangeness.npy"
+_FAULTS = "faults.npy"
 
 
 def write_reference(reference: CaptureReference | None, folder: Path) -> None:
@@ -48,12 +51,16 @@ def reference_to_files(reference: CaptureReference) -> dict[str, bytes]:
         for name, centre, scale, limit in zip(COLUMNS, reference.centre, reference.scale, reference.limit, strict=True)
     }
     samples = [{"score": sample.score, "measures": sample.measures} for sample in reference.samples]
-    text = json.dumps({"columns": limits, "samples": samples}, indent=1, allow_nan=False)
-    return {
+    faults = [{"fault": one.fault, "offset": one.offset, "limit": one.limit} for one in reference.filters]
+    text = json.dumps({"columns": limits, "faults": faults, "samples": samples}, indent=1, allow_nan=False)
+    files = {
         _REFERENCE: (text + "\n").encode(),
         _EMBEDDINGS: _array(np.stack([sample.embedding for sample in reference.samples])),
         _STRANGENESS: _array(np.stack([sample.strangeness for sample in reference.samples])),
     }
+    if reference.filters:
+        files[_FAULTS] = _array(np.stack([one.weights for one in reference.filters]))
+    return files
 
 
 def reference_from_files(files: Mapping[str, bytes]) -> CaptureReference | None:
@@ -68,6 +75,9 @@ def reference_from_files(files: Mapping[str, bytes]) -> CaptureReference | None:
         return None
     read = json.loads(files[_REFERENCE])
     columns = [read["columns"][name] for name in COLUMNS]
+    centre, scale, limit = (
+        np.array([float(column[part]) for column in columns]) for part in ("centre", "scale", "limit")
+    )
     samples = tuple(
         CaptureSample(
             measures={str(name): float(value) for name, value in sample["measures"].items()},
@@ -79,9 +89,18 @@ def reference_from_files(files: Mapping[str, bytes]) -> CaptureReference | None:
             read["samples"], _floats(files[_EMBEDDINGS]), _floats(files[_STRANGENESS]), strict=True
         )
     )
-    return CaptureReference(
-        samples,
-        *(np.array([float(column[part]) for column in columns]) for part in ("centre", "scale", "limit")),
+    return CaptureReference(samples, centre, scale, limit, _filters(read.get("faults", []), files))
+
+
+def _filters(entries: Sequence[Mapping[str, Any]], files: Mapping[str, bytes]) -> tuple[FaultFilter, ...]:
+    """Return the filters of the faults that this version knows."""
+    if not entries:
+        return ()
+    weights = _floats(files[_FAULTS])
+    return tuple(
+        FaultFilter(str(entry["fault"]), row, float(entry["offset"]), float(entry["limit"]))
+        for entry, row in zip(entries, weights, strict=True)
+        if entry["fault"] in FAULTS
     )
 
 

@@ -6,16 +6,20 @@ images nothing rarer than one in n + 1 can be counted (Vovk, Gammerman & Shafer 
 World*, chapter 2), so the tail of the distances of the images themselves, each left out in turn, is extrapolated as an
 exponential one (the ET method: Breiman, Stone & Kooperberg 1990, "Robust confidence bounds for extreme upper
 quantiles", Journal of Statistical Computation and Simulation 37), its mean excess shrunk towards that of a normal law
-where images are few. The wider of the two limits stands. All measures share the false-alarm rate evenly (Bonferroni).
+where images are few. The wider of the two limits stands. All measures, and the strengths of all faults that were
+planted in training images (:mod:`anomaly.capture.faults`), share the false-alarm rate evenly (Bonferroni).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from anomaly.capture.fault_fit import fit_filters
+from anomaly.capture.faults import PlantedFault
 from anomaly.capture.novelty import left_out_log_distances
 from anomaly.capture.reference import COLUMNS, FLOORS, CaptureReference, embeddings, one_sided, sample_rows
 from anomaly.errors import TooFewImagesError
@@ -31,7 +35,9 @@ _OUTLIER = 6.0
 _MOST_OUTLIERS = 0.05
 
 
-def fit_reference(samples: Sequence[CaptureSample], *, false_alarm_rate: float) -> CaptureReference:
+def fit_reference(
+    samples: Sequence[CaptureSample], *, false_alarm_rate: float, planted: Sequence[PlantedFault] = ()
+) -> CaptureReference:
     """Learn what an ordinary picture is.
 
     Parameters
@@ -41,6 +47,8 @@ def fit_reference(samples: Sequence[CaptureSample], *, false_alarm_rate: float) 
         left out as outliers.
     false_alarm_rate : float
         Share of ordinary pictures that may be warned of, in (0, 1).
+    planted : sequence of PlantedFault
+        Some of the same images with faults; ``sample`` counts into `samples`.
 
     Raises
     ------
@@ -55,16 +63,28 @@ def fit_reference(samples: Sequence[CaptureSample], *, false_alarm_rate: float) 
             needed=LEAST_SAMPLES,
         )
     ordinary = _ordinary(left_out_rows(samples))
+    place = np.cumsum(ordinary) - 1
+    planted = [replace(one, sample=int(place[one.sample])) for one in planted if ordinary[one.sample]]
     samples = [sample for sample, kept in zip(samples, ordinary, strict=True) if kept]
     rows = left_out_rows(samples)
-    n, share = len(samples), false_alarm_rate / len(COLUMNS)
+    n, share = len(samples), false_alarm_rate / (len(COLUMNS) + len({one.fault for one in planted}))
     normal = float(stats.t.isf(share / 2, n - 1)) * math.sqrt(1 + 1 / n)
     centre, scale = _centre_and_scale(rows)
+
+    def strength_limit(strengths: Float64Array) -> float:
+        """Return what a share of ordinary pictures exceeds, from (n,) left-out strengths."""
+        middle, spread = float(np.median(strengths)), float(strengths.std(ddof=1))
+        if spread == 0:
+            return middle
+        tail = _tail_limit(np.maximum(strengths - middle, 0) / spread, share)
+        return middle + spread * max(float(stats.t.isf(share, n - 1)) * math.sqrt(1 + 1 / n), tail)
+
     return CaptureReference(
         samples=tuple(samples),
         centre=centre,
         scale=scale,
         limit=np.array([max(normal, _tail_limit(column, share)) for column in _left_out_distances(rows).T]),
+        filters=fit_filters(embeddings(samples), planted, limit=strength_limit),
     )
 
 

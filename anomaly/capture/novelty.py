@@ -44,13 +44,29 @@ class Novelty:
         for name, value in (("_mean", mean), ("_scale", scale), ("_rows", rows), ("_inverse", inverse)):
             object.__setattr__(self, name, value)
 
+    @property
+    def mean(self) -> Float64Array:
+        """Mean of the embeddings, (d,)."""
+        return self._mean
+
+    def discriminant(self, change: Float64Array) -> Float64Array:
+        """Return the inverse covariance times a change of an embedding, (d,).
+
+        The product with it tells that change from ordinary variation best (Fisher 1936,
+        https://doi.org/10.1111/j.1469-1809.1936.tb02137.x).
+        """
+        return self._inverse_times(change / self._scale) / self._scale
+
     def log_distance(self, embedding: Float64Array) -> float:
         """Logarithm of the distance of one embedding (d,), divided by the root of d."""
         z = (embedding - self._mean) / self._scale
-        # Woodbury: z' (ridge I + weight R'R)^-1 z without a (d, d) matrix.
-        along = self._rows @ z
-        squared = (float(z @ z) - (1 - _RIDGE) / len(self._rows) * float(along @ self._inverse @ along)) / _RIDGE
-        return 0.5 * math.log(max(squared, 1e-12) / z.size)
+        return 0.5 * math.log(max(float(z @ self._inverse_times(z)), 1e-12) / z.size)
+
+    def _inverse_times(self, z: Float64Array) -> Float64Array:
+        """Inverse of the shrunk covariance times (d,), in scales."""
+        # Woodbury: (ridge I + weight R'R)^-1 z without a (d, d) matrix.
+        along = self._inverse @ (self._rows @ z)
+        return (z - (1 - _RIDGE) / len(self._rows) * (self._rows.T @ along)) / _RIDGE
 
 
 def left_out_log_distances(embeddings: Float64Array) -> Float64Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from anomaly.capture.faults import FaultFilter, strongest
 from anomaly.capture.measures import MEASURES
 from anomaly.capture.novelty import Novelty
 from anomaly.types import CaptureQuality, CaptureSample, Float64Array
@@ -68,12 +69,15 @@ class CaptureReference:
         Of each of :data:`COLUMNS`.
     limit : ndarray of float64, (m,)
         Distance from the centre, in scales, at which a picture is warned of; positive.
+    filters : tuple of FaultFilter
+        What faults look like that were planted in training images; a picture with one is warned of.
     """
 
     samples: tuple[CaptureSample, ...]
     centre: Float64Array
     scale: Float64Array
     limit: Float64Array
+    filters: tuple[FaultFilter, ...] = ()
     _novelty: Novelty = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,10 +97,16 @@ class CaptureReference:
         excess = self.excess(sample)
         by_name = dict(zip(COLUMNS, (float(value) for value in excess), strict=True))
         worst = float(np.abs(excess).max())
+        warnings = [self._phrase(name, value, quality) for name, value in by_name.items() if abs(value) > 1]
+        fault = strongest(self.filters, sample.embedding.astype(np.float64))
+        if fault is not None:
+            filter_, strength = fault
+            worst = max(worst, strength / filter_.limit)
+            warnings.append(filter_.phrase(strength))
         telling = [abs(value) for name, value in by_name.items() if name not in _NOT_TELLING]
         taken_wrongly = max(abs(by_name[name]) for name in _LIGHT_AND_FOCUS) > refuse_at
         return CaptureVerdict(
-            warnings=tuple(self._phrase(name, value, quality) for name, value in by_name.items() if abs(value) > 1),
+            warnings=tuple(warnings),
             excess=worst,
             refused=max(telling) > refuse_at,
             everywhere=by_name["log_typical"] > 1 and (taken_wrongly or self._strange_throughout(sample)),

@@ -203,8 +203,12 @@ def look_up(
         else:
             found = bank.propose(patches, k=neighbours, exclude_group=exclude_group)
         taps.append(TapSearch(found, (gh, gw)))
-    means = tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
-    return PatchSearch(view, tuple(taps), means)
+    return PatchSearch(view, tuple(taps), mean_embeddings(grids))
+
+
+def mean_embeddings(grids: Sequence[Float32Array]) -> tuple[Float32Array, ...]:
+    """Mean patch embedding, (d,), of each grid (gh, gw, d)."""
+    return tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
 
 
 def patch_tags(view: View, grid_shape: tuple[int, int]) -> Int64Array:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from anomaly.capture import MEASURES
+from anomaly.capture.faults import PlantedFault
 from anomaly.types import CaptureQuality, CaptureSample
 
 TYPICAL = {
@@ -42,6 +44,18 @@ def draw_sample(random: np.random.Generator, *, size: int = 24, **shifts: float)
     score = float(np.exp(random.normal(0.0, 0.1))) + shifts.get("score", 0.0)
     strangeness = np.exp(random.normal(-0.3, 0.1, size=(4, 4)))
     return CaptureSample(measures, strangeness.astype(np.float32), embedding.astype(np.float32), score)
+
+
+CHANGE = np.linspace(1.5, -1.5, 24)
+"""What the fault "nearer" does to an embedding here."""
+
+
+def planted_in(samples: Sequence[CaptureSample], fault: str = "nearer", times: float = 1.0) -> list[PlantedFault]:
+    """Return some of these pictures with a fault."""
+    return [
+        PlantedFault(fault, i, (sample.embedding + times * CHANGE).astype(np.float32))
+        for i, sample in enumerate(samples[:6])
+    ]
 
 
 def draw_samples(seed: int, n: int) -> list[CaptureSample]:

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from anomaly import Config, Detector, PatchCore
+from anomaly.capture import FAULTS
 from anomaly.config import BankConfig, CaptureConfig, GeometryConfig
+from anomaly.imaging.faults import PLANT
 from anomaly.types import UInt8Array
 from tests.parts import draw_part, write_part
 
@@ -59,6 +61,16 @@ def test_what_is_far_out_is_never_undamaged(detector: Detector, spoil: object, w
     assert unchecked.label in ("undamaged", "damaged")
     assert unchecked.quality.warnings == ()
     assert unchecked.score == found.score
+
+
+# Not the blur: a seventh of a pixel in pictures as small as these.
+@pytest.mark.parametrize("fault", ["darker", "brighter", "nearer", "farther_mirrored", "farther_repeated"])
+def test_slight_faults_are_named(detector: Detector, fault: str) -> None:
+    assert detector.capture is not None
+    assert [one.fault for one in detector.capture.filters] == list(FAULTS)
+    found = [detector.predict(PLANT[fault](draw_part(seed))).quality.warnings for seed in range(700, 708)]
+    named = [any(FAULTS[fault] in words for words in warnings) for warnings in found]
+    assert sum(named) >= 6
 
 
 def test_it_is_kept_with_the_trained_model(detector: Detector, tmp_path: Path) -> None:
