@@ -289,7 +289,7 @@ def test_a_given_split_must_be_complete_and_sound() -> None:
     assert (caught.value.n, caught.value.needed) == (0, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_nothing_that_belongs_together_is_ever_divided(data: st.DataObject) -> None:
     n = data.draw(st.integers(12, 40))

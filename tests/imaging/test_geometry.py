@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anomaly.errors import ConfigError, ImageError
@@ -39,7 +39,6 @@ def test_network_size_by_hand(height: int, width: int, size: int, expected: tupl
     assert network_size(Geometry(size), height, width) == expected
 
 
-@settings(deadline=None)
 @given(height=sides, width=sides, size=st.integers(32, 1536), multiple=st.sampled_from([8, 14, 16, 32]))
 def test_network_size_rules(height: int, width: int, size: int, multiple: int) -> None:
     h, w = network_size(Geometry(size, multiple), height, width)
@@ -50,7 +49,6 @@ def test_network_size_rules(height: int, width: int, size: int, multiple: int) -
     assert network_size(Geometry(size, multiple), width, height) == (w, h)
 
 
-@settings(deadline=None)
 @given(ratio=st.floats(0.2, 5), size=st.integers(256, 1536))
 def test_ordinary_shapes_keep_area_and_aspect(ratio: float, size: int) -> None:
     height, width = round(1000 * ratio), 1000
@@ -62,7 +60,6 @@ def test_ordinary_shapes_keep_area_and_aspect(ratio: float, size: int) -> None:
     assert abs(math.log(h / w * width / height)) <= best + 1e-6
 
 
-@settings(deadline=None)
 @given(length=st.integers(1, 10**6))
 @example(length=128)
 def test_memory_is_bounded_for_every_shape(length: int) -> None:
@@ -102,13 +99,11 @@ views = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(view=views, x=st.floats(-100, 10_000), y=st.floats(-100, 10_000))
 def test_points_round_trip(view: View, x: float, y: float) -> None:
     assert view.to_original(*view.to_network(x, y)) == pytest.approx((x, y), abs=1e-6)
 
 
-@settings(deadline=None)
 @given(view=views, rows=st.integers(1, 60), columns=st.integers(1, 60), data=st.data())
 def test_patch_centres_round_to_pixels_of_the_box(view: View, rows: int, columns: int, data: st.DataObject) -> None:
     row, column = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))

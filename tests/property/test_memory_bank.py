@@ -16,7 +16,7 @@ from memory_bank._pruned import PrunedIndex
 from memory_bank._screen import frame_of
 from memory_bank.types import Float32Array
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 # Whole numbers give ties and duplicates, the others give cancellation.
 whole = st.integers(-3, 3).map(np.float32)

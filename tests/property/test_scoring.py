@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -20,7 +20,6 @@ masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=1
 shares = st.floats(0.001, 1)
 
 
-@settings(deadline=None)
 @given(values=maps, share=shares, factor=st.sampled_from([0.25, 2.0, 1024.0]))
 def test_scaling_the_distances_scales_everything(values: Float32Array, share: float, factor: float) -> None:
     scaled = (values * np.float32(factor)).astype(np.float32)
@@ -32,14 +31,12 @@ def test_scaling_the_distances_scales_everything(values: Float32Array, share: fl
     np.testing.assert_allclose(to_pixels(scaled, 9, 11), factor * to_pixels(values, 9, 11), rtol=1e-5)
 
 
-@settings(deadline=None)
 @given(values=maps, share=shares, seed=st.integers(0, 2**32 - 1))
 def test_score_does_not_depend_on_where_the_values_stand(values: Float32Array, share: float, seed: int) -> None:
     shuffled = np.random.default_rng(seed).permutation(values.ravel()).reshape(values.shape)
     assert image_score(shuffled, top_share=share) == image_score(values, top_share=share)
 
 
-@settings(deadline=None)
 @given(values=maps, share=shares, data=st.data())
 def test_raising_one_value_never_lowers_the_score(values: Float32Array, share: float, data: st.DataObject) -> None:
     raised = values.copy()
@@ -48,7 +45,6 @@ def test_raising_one_value_never_lowers_the_score(values: Float32Array, share: f
     assert image_score(raised, top_share=share) >= image_score(values, top_share=share)
 
 
-@settings(deadline=None)
 @given(values=maps, share=shares)
 def test_score_lies_between_mean_and_maximum(values: Float32Array, share: float) -> None:
     score = image_score(values, top_share=share)
@@ -56,7 +52,6 @@ def test_score_lies_between_mean_and_maximum(values: Float32Array, share: float)
     assert score >= float(values.astype(np.float64).mean()) - 1e-9
 
 
-@settings(deadline=None)
 @given(values=maps, height=st.integers(1, 99), width=st.integers(1, 99))
 def test_pixels_have_the_asked_shape_and_no_new_extremes(values: Float32Array, height: int, width: int) -> None:
     pixels = to_pixels(values, height, width)
@@ -65,7 +60,6 @@ def test_pixels_have_the_asked_shape_and_no_new_extremes(values: Float32Array, h
     assert pixels.max() <= values.max()
 
 
-@settings(deadline=None)
 @given(values=maps, smoothing=st.floats(0, 5))
 def test_smoothing_stays_in_range_and_keeps_the_mean(values: Float32Array, smoothing: float) -> None:
     smooth = fuse_grids([values], scales=[1.0], smoothing=smoothing)
@@ -76,7 +70,6 @@ def test_smoothing_stays_in_range_and_keeps_the_mean(values: Float32Array, smoot
         assert smooth.astype(np.float64).mean() == pytest.approx(values.astype(np.float64).mean(), abs=1e-4)
 
 
-@settings(deadline=None)
 @given(values=maps, axis=st.sampled_from([0, 1]))
 def test_flipping_the_image_flips_the_map(values: Float32Array, axis: int) -> None:
     flipped = np.flip(values, axis)
@@ -85,7 +78,6 @@ def test_flipping_the_image_flips_the_map(values: Float32Array, axis: int) -> No
     np.testing.assert_allclose(to_pixels(flipped, 17, 23), np.flip(to_pixels(values, 17, 23), axis), atol=1e-5)
 
 
-@settings(deadline=None)
 @given(values=maps, threshold=st.floats(-1, 9))
 def test_regions_account_for_every_pixel_above_the_threshold(values: Float32Array, threshold: float) -> None:
     regions = find_regions(values, threshold)
@@ -101,14 +93,12 @@ def test_regions_account_for_every_pixel_above_the_threshold(values: Float32Arra
     assert [region.peak for region in regions] == sorted((r.peak for r in regions), reverse=True)
 
 
-@settings(deadline=None)
 @given(values=maps, low=st.floats(0, 8), high=st.floats(0, 8))
 def test_raising_the_threshold_never_gains_area(values: Float32Array, low: float, high: float) -> None:
     low, high = sorted((low, high))
     assert sum(r.area_px for r in find_regions(values, high)) <= sum(r.area_px for r in find_regions(values, low))
 
 
-@settings(deadline=None)
 @given(mask=masks)
 def test_neighbours_share_a_label(mask: BoolArray) -> None:
     labels, count = label_components(mask)

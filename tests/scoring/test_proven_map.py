@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -60,7 +60,6 @@ excesses = st.sampled_from([0.0, 0.02, 0.5, 40.0])
 smoothings = st.sampled_from([0.0, 0.5, 1.0, 2.0])
 
 
-@settings(deadline=None)
 @given(shape=shapes, seed=st.integers(0, 999), excess=excesses, smoothing=smoothings, share=st.floats(0.001, 1))
 def test_the_score_is_that_of_the_proven_map(
     shape: tuple[int, int], seed: int, excess: float, smoothing: float, share: float
@@ -74,7 +73,6 @@ def test_the_score_is_that_of_the_proven_map(
     np.testing.assert_array_equal(found[found >= lowest], right[right >= lowest])
 
 
-@settings(deadline=None)
 @given(
     shape=shapes, seed=st.integers(0, 999), excess=excesses, smoothing=smoothings, place=st.floats(0, 1),
     height=st.integers(1, 60), width=st.integers(1, 60),
@@ -91,7 +89,6 @@ def test_what_a_map_shows_above_a_value_is_right_in_pixels(
     assert find_regions(shown, value) == find_regions(wanted, value)
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 999), excess=excesses, smoothing=smoothings, place=st.floats(0.5, 1),
     share=st.sampled_from([0.003, 0.02, 0.2]), parts=st.integers(1, 6),
