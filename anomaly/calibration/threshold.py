@@ -48,8 +48,9 @@ def accuracy_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.Arra
     """Return the threshold with the fewest validation errors.
 
     Among gaps with equally few errors the one is taken, and in it the place, where the *smoothed* number of
-    errors is smallest; the place keeps at least a quarter of the gap away from the scores on both sides.
-    See `cost_threshold` for the details, which are the same with ``miss_cost=1``.
+    errors is smallest; the place keeps at least a quarter of the gap away from the scores on both sides. Among these
+    both labels weigh the same: how many of each were labelled says little of how often parts are damaged. All else is
+    as in `cost_threshold` with ``miss_cost=1``.
 
     Parameters
     ----------
@@ -67,7 +68,9 @@ def accuracy_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.Arra
     CalibrationError
         A class is empty, or a score is not finite.
     """
-    return cost_threshold(undamaged_scores, damaged_scores, miss_cost=1.0)
+    undamaged = checked_scores(undamaged_scores, name="undamaged")
+    damaged = checked_scores(damaged_scores, name="damaged")
+    return _cheapest(undamaged, damaged, miss_cost=1.0, smoothed_miss_cost=undamaged.size / damaged.size)
 
 
 def cost_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.ArrayLike, *, miss_cost: float) -> float:
@@ -104,24 +107,7 @@ def cost_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.ArrayLik
     damaged = checked_scores(damaged_scores, name="damaged")
     if isinstance(miss_cost, bool) or not 0 < miss_cost < math.inf:
         raise CalibrationError(f"miss_cost must be positive and finite, got {miss_cost!r}; 1 weighs both")
-    pooled = np.unique(np.concatenate([undamaged, damaged]))
-    margin = _margin(pooled)
-    low = np.concatenate([[pooled[0] - 2 * margin], pooled])
-    high = np.concatenate([pooled, [pooled[-1] + 2 * margin]])
-    usable = np.nextafter(low, np.inf) < high
-    low, high = low[usable], high[usable]
-    cost = _false_alarms(undamaged, low) + miss_cost * _misses(damaged, low)
-    # The products of an uneven miss_cost may differ in the last bit where the costs are the same.
-    tied = np.flatnonzero(cost <= cost.min() * (1 + 1e-12))
-    widths = _bandwidths(undamaged, damaged, margin)
-    best_cost, best = math.inf, math.nan
-    for gap in tied:
-        places = _places(low[gap], high[gap])
-        smoothed = _smoothed_cost(places, undamaged, damaged, bandwidths=widths, miss_cost=miss_cost)
-        at = int(np.argmin(smoothed))
-        if smoothed[at] < best_cost:
-            best_cost, best = float(smoothed[at]), float(places[at])
-    return best
+    return _cheapest(undamaged, damaged, miss_cost=miss_cost, smoothed_miss_cost=miss_cost)
 
 
 def false_alarm_threshold(
@@ -224,6 +210,28 @@ def _places(low: float, high: float) -> Float64Array:
     places = low + (high - low) * _INNER
     inside = (places > low) & (places < high)
     return np.where(inside, places, np.nextafter(low, np.inf))
+
+
+def _cheapest(undamaged: Float64Array, damaged: Float64Array, *, miss_cost: float, smoothed_miss_cost: float) -> float:
+    """Return the threshold of the lowest cost, and among those the one of the lowest smoothed cost."""
+    pooled = np.unique(np.concatenate([undamaged, damaged]))
+    margin = _margin(pooled)
+    low = np.concatenate([[pooled[0] - 2 * margin], pooled])
+    high = np.concatenate([pooled, [pooled[-1] + 2 * margin]])
+    usable = np.nextafter(low, np.inf) < high
+    low, high = low[usable], high[usable]
+    cost = _false_alarms(undamaged, low) + miss_cost * _misses(damaged, low)
+    # The products of an uneven miss_cost may differ in the last bit where the costs are the same.
+    tied = np.flatnonzero(cost <= cost.min() * (1 + 1e-12))
+    widths = _bandwidths(undamaged, damaged, margin)
+    best_cost, best = math.inf, math.nan
+    for gap in tied:
+        places = _places(low[gap], high[gap])
+        smoothed = _smoothed_cost(places, undamaged, damaged, bandwidths=widths, miss_cost=smoothed_miss_cost)
+        at = int(np.argmin(smoothed))
+        if smoothed[at] < best_cost:
+            best_cost, best = float(smoothed[at]), float(places[at])
+    return best
 
 
 def _bandwidths(undamaged: Float64Array, damaged: Float64Array, margin: float) -> tuple[float, float]:
