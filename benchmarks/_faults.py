@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
+from anomaly.imaging.faults import blur, exposure
 from anomaly.types import UInt8Array
-
-REFERENCE_SIDE = 448
-"""Blur is stated in pixels of a picture of this many squared."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +23,6 @@ class Fault:
     def __call__(self, image: UInt8Array) -> UInt8Array:
         """Plant it in an image (H, W, 3)."""
         return self.plant(image, self.level)
-
-
-def blur(image: UInt8Array, sigma: float) -> UInt8Array:
-    """Gaussian, its standard deviation in pixels of a picture of 448 x 448."""
-    radius = sigma * float(np.sqrt(image.shape[0] * image.shape[1])) / REFERENCE_SIDE
-    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
-
-
-def exposure(image: UInt8Array, gain: float) -> UInt8Array:
-    """Every value times a gain, cut off at white."""
-    return np.clip(image.astype(np.float32) * gain + 0.5, 0, 255).astype(np.uint8)
 
 
 def crop(image: UInt8Array, share: float) -> UInt8Array:

@@ -25,8 +25,9 @@ from anomaly.detector import Detector
 from anomaly.detector.patchcore import PatchCore
 from anomaly.drift import DriftReport, monitor, usual_share
 from anomaly.imaging.decode import load_image
+from anomaly.imaging.faults import blur, exposure
 from anomaly.types import DAMAGED, UNDAMAGED, CaptureSample, UInt8Array
-from benchmarks._faults import Fault, blur, exposure, stain
+from benchmarks._faults import Fault, stain
 from benchmarks._machine import machine_line, provenance
 from benchmarks._main import exit_status, sets_parser
 from benchmarks._results import format_table, write_results

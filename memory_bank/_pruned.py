@@ -47,13 +47,10 @@ class PrunedIndex:
     def __init__(self, vectors: Float32Array, *, cells: Cells | None = None) -> None:
         self._vectors = vectors
         self._frame = frame_of(vectors)
-        self._ground = Ground(self._frame, vectors)
         self._lock = threading.Lock()
         self._asked = 0
         self._pause = 0
-        self._cells: Cells | None = None
-        if cells is not None:
-            self._use(cells)
+        self._use(cells)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the cells as they are saved, made now if need be; none in a bank too small or too large for them."""
@@ -116,5 +113,6 @@ class PrunedIndex:
                 with one_blas_thread():
                     self._use(make_cells(self._frame.place(self._vectors)))
 
-    def _use(self, cells: Cells) -> None:
-        self._cells, self._ground = cells, Ground(self._frame, self._vectors, cells=CellSearch(cells))
+    def _use(self, cells: Cells | None) -> None:
+        search = None if cells is None else CellSearch(cells)
+        self._cells, self._ground = cells, Ground(self._frame, self._vectors, cells=search)

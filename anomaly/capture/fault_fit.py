@@ -34,6 +34,8 @@ def fit_filters(
     tuple of FaultFilter
         One for each fault that was planted and changed something, in the order of :data:`FAULTS`.
     """
+    if not planted:
+        return ()
     everything = Novelty(ordinary)
     without = [Novelty(np.delete(ordinary, i, axis=0)) for i in range(len(ordinary))]
     filters = []

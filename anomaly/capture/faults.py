@@ -28,7 +28,7 @@ LEAST_STRENGTH = 1 / 3
 """A change of less than this share of a planted fault is none, however little ordinary pictures vary."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlantedFault:
     """An ordinary picture with a fault.
 

@@ -54,8 +54,6 @@ def fit_reference(
     ------
     TooFewImagesError
     """
-    from scipy import stats
-
     if len(samples) < LEAST_SAMPLES:
         raise TooFewImagesError(
             f"the capture check needs at least {LEAST_SAMPLES} training images and got {len(samples)}: add more",
@@ -67,8 +65,7 @@ def fit_reference(
     planted = [replace(one, sample=int(place[one.sample])) for one in planted if ordinary[one.sample]]
     samples = [sample for sample, kept in zip(samples, ordinary, strict=True) if kept]
     rows = left_out_rows(samples)
-    n, share = len(samples), false_alarm_rate / (len(COLUMNS) + len({one.fault for one in planted}))
-    normal = float(stats.t.isf(share / 2, n - 1)) * math.sqrt(1 + 1 / n)
+    share = false_alarm_rate / (len(COLUMNS) + len({one.fault for one in planted}))
     centre, scale = _centre_and_scale(rows)
 
     def strength_limit(strengths: Float64Array) -> float:
@@ -76,14 +73,13 @@ def fit_reference(
         middle, spread = float(np.median(strengths)), float(strengths.std(ddof=1))
         if spread == 0:
             return middle
-        tail = _tail_limit(np.maximum(strengths - middle, 0) / spread, share)
-        return middle + spread * max(float(stats.t.isf(share, n - 1)) * math.sqrt(1 + 1 / n), tail)
+        return middle + spread * _limit(np.maximum(strengths - middle, 0) / spread, share, sides=1)
 
     return CaptureReference(
         samples=tuple(samples),
         centre=centre,
         scale=scale,
-        limit=np.array([max(normal, _tail_limit(column, share)) for column in _left_out_distances(rows).T]),
+        limit=np.array([_limit(column, share, sides=2) for column in _left_out_distances(rows).T]),
         filters=fit_filters(embeddings(samples), planted, limit=strength_limit),
     )
 
@@ -118,6 +114,15 @@ def _left_out_distances(rows: Float64Array) -> Float64Array:
         centre, scale = _centre_and_scale(others) if len(others) > 1 else (others[0], np.ones(len(COLUMNS)))
         distances[i] = np.abs(one_sided((row - centre) / scale))
     return distances
+
+
+def _limit(distances: Float64Array, share: float, *, sides: int) -> float:
+    """Return the wider of both limits, in scales, from (n,) left-out distances to one side or to either."""
+    from scipy import stats
+
+    n = len(distances)
+    normal = float(stats.t.isf(share / sides, n - 1)) * math.sqrt(1 + 1 / n)
+    return max(normal, _tail_limit(distances, share))
 
 
 def _tail_limit(distances: Float64Array, share: float) -> float:

@@ -18,20 +18,30 @@ _DARKER, _BRIGHTER = 0.7, 1.4
 _SCALE = 0.85
 
 
-def out_of_focus(image: UInt8Array) -> UInt8Array:
-    """Blur by a Gaussian whose standard deviation is 0.7 pixels of a picture of 448 x 448."""
-    radius = _BLUR * float(np.sqrt(image.shape[0] * image.shape[1])) / _REFERENCE_SIDE
+def blur(image: UInt8Array, sigma: float) -> UInt8Array:
+    """Gaussian, its standard deviation in pixels of a picture of 448 x 448."""
+    radius = sigma * float(np.sqrt(image.shape[0] * image.shape[1])) / _REFERENCE_SIDE
     return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def exposure(image: UInt8Array, gain: float) -> UInt8Array:
+    """Every value times a gain, cut off at white."""
+    return np.asarray(np.clip(image.astype(np.float32) * gain + 0.5, 0, 255).astype(np.uint8))
+
+
+def out_of_focus(image: UInt8Array) -> UInt8Array:
+    """Blur by 0.7 pixels of a picture of 448 x 448."""
+    return blur(image, _BLUR)
 
 
 def darker(image: UInt8Array) -> UInt8Array:
     """Take away three tenths of every value."""
-    return _times(image, _DARKER)
+    return exposure(image, _DARKER)
 
 
 def brighter(image: UInt8Array) -> UInt8Array:
     """Add four tenths to every value, up to white."""
-    return _times(image, _BRIGHTER)
+    return exposure(image, _BRIGHTER)
 
 
 def nearer(image: UInt8Array) -> UInt8Array:
@@ -59,10 +69,6 @@ def _farther(image: UInt8Array, mode: Literal["symmetric", "edge"]) -> UInt8Arra
     rows, columns = height - small.shape[0], width - small.shape[1]
     around = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
     return np.asarray(np.pad(small, around, mode=mode))
-
-
-def _times(image: UInt8Array, gain: float) -> UInt8Array:
-    return np.asarray(np.clip(image.astype(np.float32) * gain + 0.5, 0, 255).astype(np.uint8))
 
 
 PLANT: Mapping[str, Callable[[UInt8Array], UInt8Array]] = {
