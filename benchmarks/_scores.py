@@ -6,7 +6,7 @@ import csv
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +18,26 @@ from anomaly.types import DAMAGED, UNDAMAGED, Float64Array
 from benchmarks._sets import ImageSet, read_set
 
 COLUMNS = ("set", "truth", "score")
+LEFT_OUT = "undamaged, left out of the bank"
+_TRUTHS = (UNDAMAGED, DAMAGED, LEFT_OUT)
 
 
 @dataclass(frozen=True, eq=False)
 class SetScores:
-    """Raw image scores of one set, none of an image in the memory bank.
+    """Raw image scores of one set, none of an image that is in the memory bank meanwhile.
 
     Attributes
     ----------
     name : str
     undamaged, damaged : ndarray of float64, (n0,) and (n1,)
+    left_out : ndarray of float64, (m,)
+        Of bank images, each against the bank without itself; may be empty.
     """
 
     name: str
     undamaged: Float64Array
     damaged: Float64Array
+    left_out: Float64Array = field(default_factory=lambda: np.empty(0))
 
 
 def score_set(image_set: ImageSet, config: Config, *, name: str, device: Device) -> SetScores:
@@ -52,7 +57,8 @@ def score_set(image_set: ImageSet, config: Config, *, name: str, device: Device)
     scores: dict[str, list[float]] = {UNDAMAGED: [], DAMAGED: []}
     for image in images.test:
         scores[image.label].append(detector.score(image.path))
-    return SetScores(name, np.array(scores[UNDAMAGED]), np.array(scores[DAMAGED]))
+    left_out = np.array(detector.left_out_scores, dtype=np.float64)
+    return SetScores(name, np.array(scores[UNDAMAGED]), np.array(scores[DAMAGED]), left_out)
 
 
 def write_scores(path: Path, sets: tuple[SetScores, ...]) -> None:
@@ -61,7 +67,8 @@ def write_scores(path: Path, sets: tuple[SetScores, ...]) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for found in sets:
-            for truth, scores in ((UNDAMAGED, found.undamaged), (DAMAGED, found.damaged)):
+            by_truth = ((UNDAMAGED, found.undamaged), (DAMAGED, found.damaged), (LEFT_OUT, found.left_out))
+            for truth, scores in by_truth:
                 writer.writerows((found.name, truth, repr(float(score))) for score in scores)
 
 
@@ -84,9 +91,11 @@ def read_scores(path: Path) -> tuple[SetScores, ...]:
             print(f"{path.name}, line {number}: left out, {row['error']}", file=sys.stderr)
             continue
         score = _score(path, number, row)
-        by_truth = found.setdefault(row.get("set") or path.stem, {UNDAMAGED: [], DAMAGED: []})
+        by_truth = found.setdefault(row.get("set") or path.stem, {truth: [] for truth in _TRUTHS})
         by_truth[row["truth"]].append(score)
-    return tuple(SetScores(name, np.array(by[UNDAMAGED]), np.array(by[DAMAGED])) for name, by in found.items())
+    return tuple(
+        SetScores(name, *(np.array(by[truth], dtype=np.float64) for truth in _TRUTHS)) for name, by in found.items()
+    )
 
 
 def _score(path: Path, number: int, row: Mapping[str, str]) -> float:
@@ -94,9 +103,9 @@ def _score(path: Path, number: int, row: Mapping[str, str]) -> float:
         score = float(row.get("score", ""))
     except ValueError:
         score = math.nan
-    if not math.isfinite(score) or row.get("truth") not in (UNDAMAGED, DAMAGED):
+    if not math.isfinite(score) or row.get("truth") not in _TRUTHS:
         raise DatasetError(
-            f"{path}, line {number}: expected truth (undamaged or damaged) and a finite score, got "
+            f"{path}, line {number}: expected truth ({' or '.join(map(repr, _TRUTHS))}) and a finite score, got "
             f"{row.get('truth')!r} and {row.get('score')!r}; correct the file"
         )
     return score

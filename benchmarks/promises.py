@@ -4,7 +4,8 @@
     python benchmarks/promises.py --data DATA [--sets NAME...] [--config FILE] --save-scores FILE
 
 FILE has the columns ``set,truth,score``, or is what ``--evaluate --csv`` writes. With ``--data``, as for
-``benchmarks/real_sets.py``, the scores are made first: memory bank from ``train/good``, all of ``test`` scored.
+``benchmarks/real_sets.py``, the scores are made first: memory bank from ``train/good``, all of ``test`` scored, and
+bank images each against the bank without itself.
 
 Each set is halved ``--splits`` times at random, each label for itself: one half calibrates, the other tests.
 """
@@ -102,7 +103,7 @@ def balanced_table(results: list[dict[str, Any]]) -> str:
     rows = []
     for found in results:
         balanced, error = found["balanced_accuracy"], found["calibration_error"]
-        shown = [f"{100 * balanced[name]:.1f}" for name in ("ours", "even", "f1", "hindsight")]
+        shown = [f"{100 * balanced[name]:.1f}" for name in ("ours", "alone", "f1", "hindsight")]
         rows.append(
             [
                 found["set"],
@@ -113,7 +114,7 @@ def balanced_table(results: list[dict[str, Any]]) -> str:
                 f"{100 * error['mean_if_perfect']:.1f}",
             ]
         )  # fmt: skip
-    header = ("set", "images", "AUROC", "balanced ours", "even", "F1", "hindsight", "calibration error", "if perfect")
+    header = ("set", "images", "AUROC", "balanced ours", "alone", "F1", "hindsight", "calibration error", "if perfect")
     return format_table(header, rows)
 
 
@@ -197,7 +198,7 @@ def _measure(options: argparse.Namespace) -> None:
 def _summary(results: list[dict[str, Any]]) -> str:
     balanced = [found["balanced_accuracy"] for found in results]
     said = []
-    for name in ("ours", "even"):
+    for name in ("ours", "alone"):
         behind = 100 * np.mean([each["hindsight"] - each[name] for each in balanced])
         worst = 100 * min(each[name] - each["f1"] for each in balanced)
         said.append(
@@ -208,7 +209,7 @@ def _summary(results: list[dict[str, Any]]) -> str:
         [
             "",
             *said,
-            "All in %. even: both labels weigh the same. Held: splits in which the rate on the test half was at most",
+            "All in %. alone: without left-out scores. Held: splits in which the rate on the test half was at most",
             "the promised one; expected: the same for exchangeable images.",
         ]
     )

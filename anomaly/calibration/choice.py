@@ -36,6 +36,7 @@ def calibrate(
     miss_cost: float | None = None,
     max_miss_rate: float | None = None,
     max_false_alarm_rate: float | None = None,
+    left_out_scores: npt.ArrayLike = (),
 ) -> Calibration:
     """Choose the threshold for an objective.
 
@@ -55,24 +56,23 @@ def calibrate(
         The rate, in (0, 1); required by the objectives that have one, an error with the others.
     confidence : float
         Of the promise, in (0, 1); another value than the default is an error where nothing is promised.
-    miss_cost : float, optional
-        Required by ``"cost"`` alone.
-    max_miss_rate, max_false_alarm_rate : float, optional
-        Required by ``"both-rates"`` alone.
+    miss_cost, max_miss_rate, max_false_alarm_rate : float, optional
+        The first is required by ``"cost"`` alone, the others by ``"both-rates"`` alone.
+    left_out_scores : array_like, (m,)
+        Of bank images, each without itself in the bank; they decide between equals only, see `cost_threshold`.
 
     Raises
     ------
-    CalibrationError
+    CalibrationError, PromiseNotPossibleError
         Too few images of a class, scores that are not finite, or parameters that the objective does not have.
-    PromiseNotPossibleError
     """
     _check(objective, target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate)
     undamaged = checked_scores(undamaged_scores, name="undamaged")
     damaged = checked_scores(damaged_scores, name="damaged", least=0)
     if objective == "accuracy" and not damaged.size:
         objective, target = "false-alarm-target", DEFAULT_FALSE_ALARM_TARGET
-    rules = _rules(target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate)
-    lower, threshold, notes = rules[objective](undamaged, damaged)
+    choose = _rules(target, confidence, miss_cost, max_miss_rate, max_false_alarm_rate, left_out_scores)[objective]
+    lower, threshold, notes = choose(undamaged, damaged)
     return Calibration(
         threshold=threshold,
         objective=objective,
@@ -168,9 +168,11 @@ def _rules(
     miss_cost: float | None,
     max_miss_rate: float | None,
     max_false_alarm_rate: float | None,
+    left_out_scores: npt.ArrayLike,
 ) -> dict[str, Callable[[Float64Array, Float64Array], _Choice]]:
     """Return what chooses for each objective; the parameters are those that the objective has."""
     rate, cost = _number(target), _number(miss_cost)
+    left_out = checked_scores(left_out_scores, name="left-out", least=0)
 
     def both(undamaged: Float64Array, damaged: Float64Array) -> _Choice:
         lower, upper = both_rates_thresholds(
@@ -183,9 +185,9 @@ def _rules(
         return lower, upper, [_both_note(confidence)]
 
     return {
-        "accuracy": lambda u, d: (None, accuracy_threshold(u, d), []),
+        "accuracy": lambda u, d: (None, accuracy_threshold(u, d, left_out_scores=left_out), []),
         "both-rates": both,
-        "cost": lambda u, d: (None, cost_threshold(u, d, miss_cost=cost), []),
+        "cost": lambda u, d: (None, cost_threshold(u, d, miss_cost=cost, left_out_scores=left_out), []),
         "false-alarm-target": lambda u, d: _aimed(u, d, target=rate),
         "max-false-alarm-rate": lambda u, d: (
             None, max_false_alarm_threshold(u, d, target=rate, confidence=confidence), [],

@@ -44,7 +44,9 @@ class FalseAlarmThreshold:
     supported: bool
 
 
-def accuracy_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.ArrayLike) -> float:
+def accuracy_threshold(
+    undamaged_scores: npt.ArrayLike, damaged_scores: npt.ArrayLike, *, left_out_scores: npt.ArrayLike = ()
+) -> float:
     """Return the threshold with the fewest validation errors.
 
     Among gaps with equally few errors the one is taken, and in it the place, where the *smoothed* number of
@@ -57,6 +59,8 @@ def accuracy_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.Arra
     undamaged_scores : array_like, (n0,)
         Held-out scores, none of an image in the memory bank.
     damaged_scores : array_like, (n1,)
+    left_out_scores : array_like, (m,)
+        See `cost_threshold`.
 
     Returns
     -------
@@ -70,10 +74,18 @@ def accuracy_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.Arra
     """
     undamaged = checked_scores(undamaged_scores, name="undamaged")
     damaged = checked_scores(damaged_scores, name="damaged")
-    return _cheapest(undamaged, damaged, miss_cost=1.0, smoothed_miss_cost=undamaged.size / damaged.size)
+    scattered = _scattered(undamaged, left_out_scores)
+    even = undamaged.size / damaged.size
+    return _cheapest(undamaged, damaged, scattered, miss_cost=1.0, smoothed_miss_cost=even)
 
 
-def cost_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.ArrayLike, *, miss_cost: float) -> float:
+def cost_threshold(
+    undamaged_scores: npt.ArrayLike,
+    damaged_scores: npt.ArrayLike,
+    *,
+    miss_cost: float,
+    left_out_scores: npt.ArrayLike = (),
+) -> float:
     """Return the threshold that minimises ``false alarms + miss_cost * misses`` on validation.
 
     Parameters
@@ -82,11 +94,15 @@ def cost_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.ArrayLik
     damaged_scores : array_like, (n1,)
     miss_cost : float
         Price of a missed damaged image, in false alarms; positive.
+    left_out_scores : array_like, (m,)
+        Scores of images in the memory bank, each against the bank without itself. They are no validation, and no error
+        of theirs counts; but they show how undamaged scores scatter. Moved until their median is that of the undamaged
+        scores, they stand beside these in the smoothed errors.
 
     Returns
     -------
     float
-        Finite; unequal to every score given. Flagging all or nothing, where that is best, is a threshold
+        Finite; unequal to every validation score. Flagging all or nothing, where that is best, is a threshold
         about half a mean gap beyond the lowest or the highest score.
 
     Raises
@@ -107,7 +123,8 @@ def cost_threshold(undamaged_scores: npt.ArrayLike, damaged_scores: npt.ArrayLik
     damaged = checked_scores(damaged_scores, name="damaged")
     if isinstance(miss_cost, bool) or not 0 < miss_cost < math.inf:
         raise CalibrationError(f"miss_cost must be positive and finite, got {miss_cost!r}; 1 weighs both")
-    return _cheapest(undamaged, damaged, miss_cost=miss_cost, smoothed_miss_cost=miss_cost)
+    scattered = _scattered(undamaged, left_out_scores)
+    return _cheapest(undamaged, damaged, scattered, miss_cost=miss_cost, smoothed_miss_cost=miss_cost)
 
 
 def false_alarm_threshold(
@@ -212,8 +229,26 @@ def _places(low: float, high: float) -> Float64Array:
     return np.where(inside, places, np.nextafter(low, np.inf))
 
 
-def _cheapest(undamaged: Float64Array, damaged: Float64Array, *, miss_cost: float, smoothed_miss_cost: float) -> float:
-    """Return the threshold of the lowest cost, and among those the one of the lowest smoothed cost."""
+def _scattered(undamaged: Float64Array, left_out_scores: npt.ArrayLike) -> Float64Array:
+    """Return undamaged scores and, moved to where these lie, left-out ones, ascending."""
+    left_out = checked_scores(left_out_scores, name="left-out", least=0)
+    if not left_out.size:
+        return undamaged
+    return np.sort(np.concatenate([undamaged, left_out - np.median(left_out) + np.median(undamaged)]))
+
+
+def _cheapest(
+    undamaged: Float64Array,
+    damaged: Float64Array,
+    scattered: Float64Array,
+    *,
+    miss_cost: float,
+    smoothed_miss_cost: float,
+) -> float:
+    """Return the threshold of the lowest cost, and among those the one of the lowest smoothed cost.
+
+    ``scattered`` stands for the undamaged scores in the smoothed cost, and weighs no more than they do.
+    """
     pooled = np.unique(np.concatenate([undamaged, damaged]))
     margin = _margin(pooled)
     low = np.concatenate([[pooled[0] - 2 * margin], pooled])
@@ -223,11 +258,12 @@ def _cheapest(undamaged: Float64Array, damaged: Float64Array, *, miss_cost: floa
     cost = _false_alarms(undamaged, low) + miss_cost * _misses(damaged, low)
     # The products of an uneven miss_cost may differ in the last bit where the costs are the same.
     tied = np.flatnonzero(cost <= cost.min() * (1 + 1e-12))
-    widths = _bandwidths(undamaged, damaged, margin)
+    widths = _bandwidths(scattered, damaged, margin)
+    smoothed_miss_cost *= scattered.size / undamaged.size
     best_cost, best = math.inf, math.nan
     for gap in tied:
         places = _places(low[gap], high[gap])
-        smoothed = _smoothed_cost(places, undamaged, damaged, bandwidths=widths, miss_cost=smoothed_miss_cost)
+        smoothed = _smoothed_cost(places, scattered, damaged, bandwidths=widths, miss_cost=smoothed_miss_cost)
         at = int(np.argmin(smoothed))
         if smoothed[at] < best_cost:
             best_cost, best = float(smoothed[at]), float(places[at])

@@ -99,6 +99,16 @@ class Detector:
         return self.record.calibration if self.record else None
 
     @property
+    def left_out_scores(self) -> tuple[float, ...]:
+        """Scores of bank images, each against the bank without itself, for :func:`anomaly.calibrate`.
+
+        None where pictures are not checked, or are of several part types, whose scores would mix.
+        """
+        if self.capture is None or len({image.part_type for image in self.bank_images}) > 1:
+            return ()
+        return tuple(sample.score for sample in self.capture.samples)
+
+    @property
     def record(self) -> CalibrationRecord | None:
         """The same with its number, time, reason and scores."""
         return self.history.active if self.history else None
@@ -273,6 +283,7 @@ class Detector:
             miss_cost=miss_cost,
             max_miss_rate=max_miss_rate,
             max_false_alarm_rate=max_false_alarm_rate,
+            left_out_scores=self.left_out_scores,
         )
         calibration = calibrate_by_type(merged.scores, choose)
         calibration = replace(calibration, notes=(*calibration.notes, *merged.notes))

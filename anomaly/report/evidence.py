@@ -47,6 +47,8 @@ class Evidence:
     record : CalibrationRecord or None
     calibrations : int
         How many were made.
+    left_out_scores : tuple of float
+        Of bank images, each against the bank without itself, that the threshold rests on besides.
     results : TestResults or None
     test : EvaluationReport or None
         Rates on the test split; None: there is no result, or no test image.
@@ -70,6 +72,7 @@ class Evidence:
     ordinary: Mapping[str, tuple[float, float]]
     record: CalibrationRecord | None
     calibrations: int
+    left_out_scores: tuple[float, ...]
     results: TestResults | None
     test: EvaluationReport | None
     data_licence: str = ""
@@ -132,6 +135,7 @@ def gather(
         ordinary=_ordinary(detector),
         record=detector.record,
         calibrations=len(detector.history.records) if detector.history else 0,
+        left_out_scores=detector.left_out_scores,
         results=results,
         test=test,
         data_licence="" if data is None else _licence(data),

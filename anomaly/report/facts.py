@@ -23,6 +23,8 @@ class Facts:
     ----------
     test : tuple of JudgedImage
     validation : tuple of ScoredImage
+    left_out_scores : tuple of float
+        Of bank images, each against the bank without itself.
     calibration : Calibration or None
     auroc : Interval or None
         On the test split.
@@ -49,6 +51,7 @@ class Facts:
 
     test: tuple[JudgedImage, ...] = ()
     validation: tuple[ScoredImage, ...] = ()
+    left_out_scores: tuple[float, ...] = ()
     calibration: Calibration | None = None
     auroc: Interval | None = None
     photo_side: float = 0.0
@@ -99,6 +102,7 @@ def measure(evidence: Evidence) -> Facts:
     return Facts(
         test=results.images if results else (),
         validation=evidence.validation,
+        left_out_scores=evidence.left_out_scores,
         calibration=evidence.calibration,
         auroc=_auroc(evidence.test),
         photo_side=median(sides) if sides else 0.0,

@@ -58,7 +58,11 @@ _CHOICES = (
 
 
 def operating_points(
-    standing: Calibration | None, validation: Sequence[ScoredImage], test: Sequence[JudgedImage]
+    standing: Calibration | None,
+    validation: Sequence[ScoredImage],
+    test: Sequence[JudgedImage],
+    *,
+    left_out_scores: Sequence[float] = (),
 ) -> tuple[OperatingPoint, ...]:
     """Return the standing threshold and its alternatives.
 
@@ -69,6 +73,8 @@ def operating_points(
     validation : sequence of ScoredImage
     test : sequence of JudgedImage
         May be empty.
+    left_out_scores : sequence of float
+        See :func:`anomaly.calibrate`.
     """
     if standing is None:
         return ()
@@ -78,7 +84,13 @@ def operating_points(
         try:
             other = calibrate_by_type(
                 validation,
-                partial(calibrate, objective=choice.objective, target=choice.target, miss_cost=choice.miss_cost),
+                partial(
+                    calibrate,
+                    objective=choice.objective,
+                    target=choice.target,
+                    miss_cost=choice.miss_cost,
+                    left_out_scores=left_out_scores,
+                ),
             )
         except PromiseNotPossibleError as refused:
             label = "damaged" if choice.objective == "max-miss-rate" else "undamaged"

@@ -159,7 +159,8 @@ def other_threshold(facts: Facts) -> Advice | None:
     if current is None or not bad or not good or current.objective != "accuracy":
         return None
     try:
-        other = calibrate_by_type(facts.validation, partial(calibrate, objective="cost", miss_cost=COST))
+        choose = partial(calibrate, objective="cost", miss_cost=COST, left_out_scores=facts.left_out_scores)
+        other = calibrate_by_type(facts.validation, choose)
     except CalibrationError:
         return None
     misses, alarms = facts.validation_errors(current)

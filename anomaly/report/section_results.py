@@ -149,9 +149,7 @@ def _caption(example: Example) -> str:
 
 
 def _points(evidence: Evidence) -> list[Block]:
-    points = operating_points(
-        evidence.calibration, evidence.validation, evidence.results.images if evidence.results else ()
-    )
+    points = _operating_points(evidence)
     if len(points) < 2:
         return []
     blocks: list[Block] = [
@@ -176,6 +174,15 @@ def _points(evidence: Evidence) -> list[Block]:
             )
         )
     return blocks
+
+
+def _operating_points(evidence: Evidence) -> tuple[OperatingPoint, ...]:
+    return operating_points(
+        evidence.calibration,
+        evidence.validation,
+        evidence.results.images if evidence.results else (),
+        left_out_scores=evidence.left_out_scores,
+    )
 
 
 def _row(point: OperatingPoint) -> tuple[str, str, str, str]:
@@ -203,6 +210,6 @@ def _trade(evidence: Evidence) -> dict[str, bytes]:
     results, test = evidence.results, evidence.test
     if results is None or test is None or not (test.overall.n_damaged and test.overall.n_undamaged):
         return {}
-    points = operating_points(evidence.calibration, evidence.validation, results.images)
+    points = _operating_points(evidence)
     shown = [(point.name, point.test.misses, point.test.false_alarms) for point in points if point.test]
     return {"trade.svg": plot_trade(results.images, shown)} if shown else {}

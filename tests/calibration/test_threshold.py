@@ -22,9 +22,9 @@ def fewest_by_hand(undamaged, damaged, miss_cost=1.0):
 
 
 @settings(max_examples=100)
-@given(SCORES, SCORES, st.sampled_from([0.1, 1.0, 10.0]))
-def test_no_threshold_errs_less_and_it_is_on_no_score(undamaged, damaged, miss_cost):
-    threshold = cost_threshold(undamaged, damaged, miss_cost=miss_cost)
+@given(SCORES, SCORES, st.sampled_from([0.1, 1.0, 10.0]), st.just([]) | SCORES)
+def test_no_threshold_errs_less_and_it_is_on_no_score(undamaged, damaged, miss_cost, left_out):
+    threshold = cost_threshold(undamaged, damaged, miss_cost=miss_cost, left_out_scores=left_out)
     assert math.isfinite(threshold)
     assert threshold not in undamaged + damaged
     found = errors_at(threshold, undamaged, damaged, miss_cost)
@@ -57,6 +57,18 @@ def test_one_low_damaged_outlier_does_not_decide():
     undamaged = np.linspace(0, 10, 50)
     damaged = np.append(np.linspace(12, 20, 49), 3.05)
     assert 10 < accuracy_threshold(undamaged, damaged) < 12
+
+
+def test_left_out_scores_say_how_far_undamaged_ones_scatter_and_not_where_they_lie():
+    undamaged, damaged = [0.98, 1.0, 1.02], np.linspace(4, 6, 20)
+    wide, narrow = np.linspace(-1, 1, 30), np.linspace(-0.01, 0.01, 30)
+    alone = accuracy_threshold(undamaged, damaged)
+    assert accuracy_threshold(undamaged, damaged, left_out_scores=wide) > alone
+    near, far = (accuracy_threshold(undamaged, damaged, left_out_scores=shift + wide) for shift in (0.0, 1024.0))
+    assert near == pytest.approx(far)
+    # Many of them are still no more undamaged images than were labelled.
+    few, many = (accuracy_threshold(undamaged, damaged, left_out_scores=np.tile(narrow, n)) for n in (1, 50))
+    assert few == pytest.approx(many, rel=0.1)
 
 
 def test_order_does_not_matter():

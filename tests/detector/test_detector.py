@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from anomaly import Config, Detector, PatchCore
-from anomaly.calibration import ScoredImage
+from anomaly.calibration import ScoredImage, calibrate, scores_by_label
 from anomaly.config import GeometryConfig, replace_setting
 from anomaly.errors import ConfigError, ImageUnreadableError, LeakError, TooFewImagesError
 from memory_bank import MemoryBank
@@ -129,6 +129,23 @@ def test_calibrating_adds_to_the_stored_scores(detector: Detector, tmp_path: Pat
     once_more = again.calibrate(tmp_path, reason="the same again")
     assert once_more.record is not None
     assert len(once_more.record.scores) == len(again.record.scores)
+
+
+def test_bank_images_left_out_of_the_bank_say_how_undamaged_scores_scatter(
+    detector: Detector, parts_folder: Path
+) -> None:
+    assert detector.capture is not None
+    assert detector.record is not None
+    left_out = detector.left_out_scores
+    assert len(left_out) == len(detector.bank_images)
+    pixels = np.asarray(Image.open(parts_folder / detector.bank_images[1].name).convert("RGB"))
+    assert left_out[1] == detector.sample(pixels, exclude_group=1).score
+    scores = scores_by_label(detector.record.scores)
+    assert detector.calibrate().calibration == calibrate(*scores, left_out_scores=left_out)
+    assert replace(detector, capture=None).left_out_scores == ()
+    first, *others = detector.bank_images
+    mixed = replace(detector, bank_images=(replace(first, part_type="gear"), *others))
+    assert mixed.left_out_scores == ()
 
 
 def test_an_unreadable_image_is_an_error(detector: Detector, tmp_path: Path) -> None:
