@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -42,6 +42,7 @@ from anomaly.scoring import ProvenMaps, image_score, to_pixels
 from anomaly.types import (
     DAMAGED,
     REINSPECT,
+    CaptureQuality,
     CaptureSample,
     Float32Array,
     NearestPatch,
@@ -141,10 +142,8 @@ class Detector:
         memory_bank.TooFewRowsError
             Hardly a row of the bank comes from another image.
         """
-        view, grids = self.extractor.embed(pixels)
-        quality = beside(partial(measure_quality, pixels))
-        judged = self._judge(view, grids, exclude_group)
-        return capture_sample(quality(), judged.grid_map, judged.search.means, judged.score)
+        judged, measured = self._examine(pixels, exclude_group)
+        return capture_sample(measured(), judged.grid_map, judged.search.means, judged.score)
 
     def predict(
         self, image: Path | str | UInt8Array, *, part_type: str = "", exclude_group: int | None = None
@@ -165,9 +164,7 @@ class Detector:
             The file cannot be used.
         """
         pixels = self._pixels(image)
-        view, grids = self.extractor.embed(pixels)
-        measured = beside(partial(measure_quality, pixels))  # not beside the network, which keeps every core busy
-        judged = self._judge(view, grids, exclude_group)
+        judged, measured = self._examine(pixels, exclude_group)
         record, (height, width), grid_map = self.record, pixels.shape[:2], judged.grid_map
         if record is not None:
             lowest = record.calibration.for_part_type(part_type).region_threshold
@@ -331,6 +328,12 @@ class Detector:
 
     def _pixels(self, image: Path | str | UInt8Array) -> UInt8Array:
         return load_image(image, limits=self.config.image) if isinstance(image, Path | str) else image
+
+    def _examine(self, pixels: UInt8Array, exclude_group: int | None) -> tuple[_Judged, Callable[[], CaptureQuality]]:
+        """Score a picture, and measure beside the search how it was taken: the network keeps every core busy."""
+        view, grids = self.extractor.embed(pixels)
+        measured = beside(partial(measure_quality, pixels))
+        return self._judge(view, grids, exclude_group), measured
 
     def _judge(self, view: View, grids: Sequence[Float32Array], exclude_group: int | None = None) -> _Judged:
         """Look up an embedded picture and score it."""
