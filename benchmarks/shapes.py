@@ -5,10 +5,11 @@
 DATA holds ``casting_512``; all pictures are made from it in memory and none is kept.
 
 Rotation: castings cut out as discs, so that no corner tells how far a picture was turned. The memory bank sees them as
-photographed, or at several angles (``bank.turns``); at 256² network pixels, so that a quarter of an hour does. The test
-images are judged as photographed and
-turned by angles of which none is one of the bank's. Turned by 1 degree they are interpolated like the others and
-otherwise as photographed: what that costs is not the angle.
+photographed, and at several angles (``bank.turns``), at 256² network pixels, so that half an hour does. All other
+settings are those that training chooses on one half of the test images, each at an angle of its own; the other half is
+judged as photographed and turned by angles of which none is one of the bank's; then the halves change places, and both
+results are averaged. Turned by 1 degree the images are interpolated like the others and otherwise as photographed: what
+that costs is not the angle.
 
 Cracks: strips of three castings, 1260 x 500 px, with a drawn dark line of 2 to 3 px on one of them where
 damaged; judged in their own shape, and squashed to a square of as many pixels, as a fixed input size would do it.
@@ -19,7 +20,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -29,18 +31,19 @@ from PIL import Image, ImageDraw
 
 from anomaly import Detector, PatchCore
 from anomaly.config import BankConfig, CaptureConfig, Config, GeometryConfig, PartsConfig
-from anomaly.dataset import LabelledImage
+from anomaly.dataset import LabelledImage, read_dataset
+from anomaly.detector.training import train
 from anomaly.evaluation.metrics import image_auroc
-from anomaly.types import DAMAGED, UInt8Array
+from anomaly.types import DAMAGED, UNDAMAGED, UInt8Array
 from benchmarks._machine import machine_line, provenance
 from benchmarks._main import exit_status
 from benchmarks._results import format_table, percent, plain, read_results, write_results
-from benchmarks._sets import evenly, find_sets, read_set
+from benchmarks._sets import evenly, find_sets, in_unseen_half, read_set
 
 OUTPUT = Path(__file__).parent / "results" / "shapes.json"
-TURNS = (1, 4, 8, 24)
+TURNS = (1, 8, 24, 48)
 """Values of ``bank.turns``."""
-ANGLES = (0, 1, 17, 62, 103)
+ANGLES = (0, 1, 17, 38, 62, 103, 200, 291)
 """The test images are turned by these; none but the first is one of the bank's."""
 _ROTATION_SIZE = 256
 _STRIP = (1260, 500)
@@ -49,21 +52,58 @@ _GREY = (128, 128, 128)
 Pictures = Sequence[UInt8Array]
 
 
-def rotation(bank: Sequence[Path], good: Sequence[Path], bad: Sequence[Path], *, turns: int) -> dict[str, float]:
-    """Image AUROC with the test images as photographed, and turned by each angle."""
-    detector = _fit([_disc(path, 0) for path in bank], GeometryConfig(_ROTATION_SIZE), turns=turns)
-    found = {}
-    for angle in ANGLES:
-        turned = [[_disc(path, angle) for path in paths] for paths in (good, bad)]
-        found[_name(angle)] = _auroc(detector, *turned)
-    return found
+@dataclass(frozen=True)
+class Rotation:
+    """What was reached with one number of copies.
+
+    Attributes
+    ----------
+    chosen : tuple of str
+        The settings that training chose on either half.
+    auroc : mapping of str to float
+        Image AUROC with the test images as photographed, and turned by each angle; mean of the halves.
+    """
+
+    chosen: tuple[str, ...]
+    auroc: Mapping[str, float]
+
+
+def rotation(bank: Sequence[Path], halves: Sequence[Sequence[LabelledImage]], *, turns: int, seed: int) -> Rotation:
+    """Train on discs as photographed, choose settings on one half, turned, and judge the other at each angle."""
+    first, second = halves
+    chosen, aurocs = [], []
+    for validation, test in ((first, second), (second, first)):
+        detector = _trained(bank, validation, turns=turns, seed=seed)
+        own = detector.config.embedding
+        chosen.append(f"{own.backbone}, {' '.join(own.taps)}{', whitened' if own.whitening else ''}")
+        labels = [[image.path for image in test if (image.label == DAMAGED) is damaged] for damaged in (False, True)]
+        aurocs.append(
+            [_auroc(detector, *([_disc(path, angle) for path in paths] for paths in labels)) for angle in ANGLES]
+        )
+    means = np.mean(aurocs, axis=0).tolist()
+    return Rotation(tuple(chosen), dict(zip(map(_name, ANGLES), means, strict=True)))
+
+
+def _trained(bank: Sequence[Path], validation: Sequence[LabelledImage], *, turns: int, seed: int) -> Detector:
+    rng = np.random.default_rng(seed)
+    given = [(_disc(path, 0), UNDAMAGED, "bank") for path in bank]
+    given += [(_disc(image.path, float(rng.uniform(0, 360))), image.label, "validation") for image in validation]
+    config = replace(_config(GeometryConfig(_ROTATION_SIZE)), bank=BankConfig(turns=turns))
+    with tempfile.TemporaryDirectory(prefix="shapes-") as name:
+        folder, lines = Path(name), ["path,label,split"]
+        for number, (picture, label, split) in enumerate(given):
+            Image.fromarray(picture).save(folder / f"{number:03d}.png", compress_level=1)
+            lines.append(f"{number:03d}.png,{label},{split}")
+        (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        fixed = ("geometry.size", "bank.turns")
+        return train(read_dataset(folder), config, data="discs", fixed=fixed, device="cpu").detector
 
 
 def _name(angle: int) -> str:
     return f"{angle} degrees" if angle else "as photographed"
 
 
-def _disc(path: Path, angle: int) -> UInt8Array:
+def _disc(path: Path, angle: float) -> UInt8Array:
     with Image.open(path) as picture:
         turned = picture.convert("RGB").rotate(angle, Image.Resampling.BICUBIC, fillcolor=_GREY)
     mask = Image.new("L", turned.size)
@@ -122,18 +162,16 @@ def _crack(picture: Image.Image, rng: np.random.Generator) -> None:
     ImageDraw.Draw(picture).line(points, fill=(45, 45, 45), width=int(rng.integers(2, 4)))
 
 
-def _fit(pictures: Pictures, geometry: GeometryConfig, *, turns: int = 1) -> Detector:
-    config = Config(
-        geometry=geometry,
-        bank=BankConfig(turns=turns),
-        capture=CaptureConfig(check=False),
-        parts=PartsConfig(find=False),
-    )
+def _config(geometry: GeometryConfig) -> Config:
+    return Config(geometry=geometry, capture=CaptureConfig(check=False), parts=PartsConfig(find=False))
+
+
+def _fit(pictures: Pictures, geometry: GeometryConfig) -> Detector:
     with tempfile.TemporaryDirectory(prefix="shapes-") as name:
         paths = [Path(name) / f"{number:03d}.png" for number in range(len(pictures))]
         for path, picture in zip(paths, pictures, strict=True):
             Image.fromarray(picture).save(path, compress_level=1)
-        return PatchCore(config, device="cpu").fit(paths)
+        return PatchCore(_config(geometry), device="cpu").fit(paths)
 
 
 def _auroc(detector: Detector, good: Pictures, bad: Pictures) -> float:
@@ -152,23 +190,27 @@ def _measure(options: argparse.Namespace) -> None:
     (castings,) = find_sets(options.data, ["casting_512"])
     images, n = read_set(castings), options.images
     bank = _paths(images.train, damaged=False, most=n)
-    good, bad = (_paths(images.test, damaged=damaged, most=n) for damaged in (False, True))
     kept = read_results(options.output)
     about = provenance() | {"images": n}
     print(f"{machine_line(about['machine'])}; {about['date'][:10]}\n")
     if options.only != "cracks":
-        turned = {turns: rotation(bank, good, bad, turns=turns) for turns in options.turns}
-        rows = [(str(turns), *(percent(value) for value in found.values())) for turns, found in turned.items()]
-        print(format_table(("bank.turns", *(_name(angle) for angle in ANGLES)), rows), end="\n\n")
-        kept["rotation"] = about | {"size": _ROTATION_SIZE, "results": {str(n): _plain(turned[n]) for n in turned}}
+        halves = [[image for image in images.test if in_unseen_half(image.name) is half] for half in (False, True)]
+        turned = {turns: rotation(bank, halves, turns=turns, seed=0) for turns in options.turns}
+        rows = [
+            (str(turns), " / ".join(found.chosen), *(percent(value) for value in found.auroc.values()))
+            for turns, found in turned.items()
+        ]
+        print(format_table(("bank.turns", "chosen", *(_name(angle) for angle in ANGLES)), rows), end="\n\n")
+        results = {str(n): {"chosen": list(found.chosen)} | _plain(found.auroc) for n, found in turned.items()}
+        kept["rotation"] = about | {"size": _ROTATION_SIZE, "results": results}
     if options.only != "rotation":
-        strips = cracks(bank, good, seed=0)
+        strips = cracks(bank, _paths(images.test, damaged=False, most=n), seed=0)
         print(format_table(("cracks", "image AUROC"), [(key, percent(value)) for key, value in strips.items()]))
         kept["cracks"] = about | {"results": _plain(strips)}
     write_results(options.output, kept)
 
 
-def _plain(found: dict[str, float]) -> dict[str, object]:
+def _plain(found: Mapping[str, float]) -> dict[str, object]:
     return {key: plain(value) for key, value in found.items()}
 
 
@@ -176,7 +218,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, metavar="DATA", help="folder that holds casting_512")
     parser.add_argument(
-        "--images", type=int, default=60, metavar="N", help="bank images, and test images of each label"
+        "--images", type=int, default=60, metavar="N", help="bank images, and undamaged pictures with cracks or without"
     )
     parser.add_argument(
         "--turns", type=int, nargs="+", default=TURNS, metavar="N", help="values of bank.turns to compare"
