@@ -76,7 +76,7 @@ def rotation(bank: Sequence[Path], halves: Sequence[Sequence[LabelledImage]], *,
         detector = _trained(bank, validation, turns=turns, seed=seed)
         own = detector.config.embedding
         chosen.append(f"{own.backbone}, {' '.join(own.taps)}{', whitened' if own.whitening else ''}")
-        labels = [[image.path for image in test if (image.label == DAMAGED) is damaged] for damaged in (False, True)]
+        labels = [_paths(test, damaged=damaged, most=len(test)) for damaged in (False, True)]
         aurocs.append(
             [_auroc(detector, *([_disc(path, angle) for path in paths] for paths in labels)) for angle in ANGLES]
         )
@@ -90,11 +90,10 @@ def _trained(bank: Sequence[Path], validation: Sequence[LabelledImage], *, turns
     given += [(_disc(image.path, float(rng.uniform(0, 360))), image.label, "validation") for image in validation]
     config = replace(_config(GeometryConfig(_ROTATION_SIZE)), bank=BankConfig(turns=turns))
     with tempfile.TemporaryDirectory(prefix="shapes-") as name:
-        folder, lines = Path(name), ["path,label,split"]
-        for number, (picture, label, split) in enumerate(given):
-            Image.fromarray(picture).save(folder / f"{number:03d}.png", compress_level=1)
-            lines.append(f"{number:03d}.png,{label},{split}")
-        (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        folder = Path(name)
+        paths = _write(folder, [picture for picture, _, _ in given])
+        rows = [f"{path.name},{label},{split}\n" for path, (_, label, split) in zip(paths, given, strict=True)]
+        (folder / "labels.csv").write_text("path,label,split\n" + "".join(rows), encoding="utf-8")
         fixed = ("geometry.size", "bank.turns")
         return train(read_dataset(folder), config, data="discs", fixed=fixed, device="cpu").detector
 
@@ -168,10 +167,14 @@ def _config(geometry: GeometryConfig) -> Config:
 
 def _fit(pictures: Pictures, geometry: GeometryConfig) -> Detector:
     with tempfile.TemporaryDirectory(prefix="shapes-") as name:
-        paths = [Path(name) / f"{number:03d}.png" for number in range(len(pictures))]
-        for path, picture in zip(paths, pictures, strict=True):
-            Image.fromarray(picture).save(path, compress_level=1)
-        return PatchCore(_config(geometry), device="cpu").fit(paths)
+        return PatchCore(_config(geometry), device="cpu").fit(_write(Path(name), pictures))
+
+
+def _write(folder: Path, pictures: Pictures) -> list[Path]:
+    paths = [folder / f"{number:03d}.png" for number in range(len(pictures))]
+    for path, picture in zip(paths, pictures, strict=True):
+        Image.fromarray(picture).save(path, compress_level=1)
+    return paths
 
 
 def _auroc(detector: Detector, good: Pictures, bad: Pictures) -> float:
@@ -217,9 +220,7 @@ def _plain(found: Mapping[str, float]) -> dict[str, object]:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, metavar="DATA", help="folder that holds casting_512")
-    parser.add_argument(
-        "--images", type=int, default=60, metavar="N", help="bank images, and undamaged pictures with cracks or without"
-    )
+    parser.add_argument("--images", type=int, default=60, metavar="N", help="bank images, and strips of either label")
     parser.add_argument(
         "--turns", type=int, nargs="+", default=TURNS, metavar="N", help="values of bank.turns to compare"
     )

@@ -103,7 +103,7 @@ class Detector:
     def left_out_scores(self) -> tuple[float, ...]:
         """Scores of bank images, each against the bank without itself, for :func:`anomaly.calibrate`.
 
-        None where pictures are not checked, or are of several part types, whose scores would mix.
+        Empty where pictures are not checked, or are of several part types, whose scores would mix.
         """
         if self.capture is None or len({image.part_type for image in self.bank_images}) > 1:
             return ()
