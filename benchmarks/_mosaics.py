@@ -1,5 +1,7 @@
 """Batches made of single parts: 3 x 3 mosaics, damaged when one, two or three of their tiles are.
 
+The tiles lie as photographed, edge to edge, or as discs at random angles on an even tray, none where another was.
+
 Two disjoint pools feed the test split and everything else: a photograph in a test mosaic is in no other one.
 """
 
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from anomaly.dataset import LabelledImage
 
@@ -19,6 +21,9 @@ SIDE = 3
 TILE = 340
 DAMAGED_TILES = (1, 1, 2, 3)
 """Number of damaged tiles of successive damaged mosaics: half of them have exactly one."""
+TURNED = 300
+"""Diameter of a disc in its place of ``TILE`` pixels."""
+_TRAY = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ class Pools:
         )
 
 
-def write_mosaics(folder: Path, pools: Pools, *, bank: int, validation: int, test: int, seed: int) -> Path:
+def write_mosaics(
+    folder: Path, pools: Pools, *, bank: int, validation: int, test: int, seed: int, turned: bool = False
+) -> Path:
     """Write mosaics with masks of the damaged tiles and a ``labels.csv`` that fixes their splits.
 
     Parameters
@@ -61,6 +68,8 @@ def write_mosaics(folder: Path, pools: Pools, *, bank: int, validation: int, tes
     validation, test : int
         Undamaged, and as many damaged, mosaics of these splits.
     seed : int
+    turned : bool
+        Discs at random angles instead of tiles as photographed.
 
     Returns
     -------
@@ -70,20 +79,19 @@ def write_mosaics(folder: Path, pools: Pools, *, bank: int, validation: int, tes
     rng = np.random.default_rng(seed)
     good, bad = _halves(rng, pools.undamaged), _halves(rng, pools.damaged)
     rows: list[tuple[str, str, str, str]] = []
+
+    def write(name: str, split: str, tiles: list[Path], bad: list[Path]) -> None:
+        rows.append(_write(folder, name, split, tiles, bad, rng, turned=turned))
+
     for number in range(bank):
-        rows.append(_write(folder, f"bank_{number:03d}", "bank", _draw(rng, pools.training, SIDE**2), [], rng))
+        write(f"bank_{number:03d}", "bank", _draw(rng, pools.training, SIDE**2), [])
     for split, count, half in (("validation", validation, 0), ("test", test, 1)):
         for number in range(count):
-            tiles = _draw(rng, good[half], SIDE**2)
-            rows.append(_write(folder, f"{split}_undamaged_{number:03d}", split, tiles, [], rng))
+            write(f"{split}_undamaged_{number:03d}", split, _draw(rng, good[half], SIDE**2), [])
         for number in range(count):
             wanted = DAMAGED_TILES[number % len(DAMAGED_TILES)]
             tiles = _draw(rng, good[half], SIDE**2 - wanted)
-            rows.append(
-                _write(
-                    folder, f"{split}_damaged{wanted}_{number:03d}", split, tiles, _draw(rng, bad[half], wanted), rng
-                )
-            )
+            write(f"{split}_damaged{wanted}_{number:03d}", split, tiles, _draw(rng, bad[half], wanted))
     labels = folder / "labels.csv"
     with labels.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
@@ -102,19 +110,33 @@ def _draw(rng: np.random.Generator, pool: Sequence[Path], count: int) -> list[Pa
 
 
 def _write(
-    folder: Path, name: str, split: str, good: list[Path], bad: list[Path], rng: np.random.Generator
+    folder: Path,
+    name: str,
+    split: str,
+    good: list[Path],
+    bad: list[Path],
+    rng: np.random.Generator,
+    *,
+    turned: bool,
 ) -> tuple[str, str, str, str]:
     """Write one mosaic; return its row of ``labels.csv``."""
     tiles = [(path, False) for path in good] + [(path, True) for path in bad]
-    picture = Image.new("RGB", (SIDE * TILE, SIDE * TILE))
+    picture = Image.new("RGB", (SIDE * TILE, SIDE * TILE), _TRAY)
     mask = Image.new("L", picture.size)
     for place, which in enumerate(rng.permutation(len(tiles))):
         path, damaged = tiles[which]
         corner = (place % SIDE * TILE, place // SIDE * TILE)
-        with Image.open(path) as tile:
-            picture.paste(tile.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS), corner)
+        with Image.open(path) as photograph:
+            tile = photograph.convert("RGB")
+        if turned:
+            x, y = (int(shift) for shift in rng.integers(0, TILE - TURNED + 1, size=2))
+            corner, outline = (corner[0] + x, corner[1] + y), _disc()
+            tile = tile.rotate(float(rng.uniform(0, 360)), Image.Resampling.BICUBIC)
+        else:
+            outline = Image.new("L", (TILE, TILE), 255)
+        picture.paste(tile.resize(outline.size, Image.Resampling.LANCZOS), corner, outline)
         if damaged:
-            mask.paste(255, (*corner, corner[0] + TILE, corner[1] + TILE))
+            mask.paste(255, corner, outline)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "masks").mkdir(exist_ok=True)
     image_name, mask_name = f"images/{name}.png", f"masks/{name}.png" if bad else ""
@@ -122,3 +144,9 @@ def _write(
     if bad:
         mask.save(folder / mask_name)
     return image_name, "damaged" if bad else "undamaged", split, mask_name
+
+
+def _disc() -> Image.Image:
+    outline = Image.new("L", (TURNED, TURNED))
+    ImageDraw.Draw(outline).ellipse((3, 3, TURNED - 4, TURNED - 4), fill=255)
+    return outline

@@ -3,7 +3,8 @@
     python benchmarks/batches.py [DATA] [--seeds N...] [--anomalib] [--output FILE]
 
 DATA holds ``casting_512``; without it only the bundled ``data/parts`` is measured. The mosaics (3 x 3 tiles of 340 px,
-``benchmarks/_mosaics.py``) are made in a temporary folder and deleted. Each set is trained as ``--train`` does it, with
+``benchmarks/_mosaics.py``; ``turned``: discs of 300 px, each at an angle of its own) are made in a temporary folder and
+deleted. Each set is trained as ``--train`` does it, with
 its settings chosen on validation, and judged on its test split. A hit: the strongest place of the anomaly map of a
 damaged image lies in a damaged part (the damaged tile; in ``data/parts`` within 12 px of the mask).
 ``--anomalib``: anomalib's PatchCore with its defaults (256 px, 1 % bank) on the same bank and test images.
@@ -43,6 +44,7 @@ OUTPUT = Path(__file__).parent / "results" / "batches.json"
 PARTS = Path(__file__).resolve().parents[1] / "data" / "parts"
 MOSAICS = {"bank": 120, "validation": 40, "test": 60}
 """Undamaged mosaics of each split; validation and test have as many damaged ones."""
+SETS = ("mosaics", "turned", "parts")
 _NEAR = 12
 HEADER = ("set", "seed", "test", "AUROC", "one damaged", "accuracy", "misses", "false alarms", "hit", "train s",
           "ms/image", "anomalib AUROC")  # fmt: skip
@@ -220,7 +222,7 @@ def _one_damaged(image: LabelledImage) -> bool:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, nargs="?", metavar="DATA", help="folder that holds casting_512")
-    parser.add_argument("--sets", nargs="+", default=["mosaics", "parts"], choices=("mosaics", "parts"))
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N")
     parser.add_argument("--anomalib", action="store_true", help="measure anomalib's defaults on the same images")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
@@ -231,12 +233,15 @@ def _measure(options: argparse.Namespace) -> None:
     results: list[BatchResult] = []
     about = provenance()
     for seed in options.seeds:
-        if "mosaics" in options.sets and options.data is not None:
+        for made in ("mosaics", "turned"):
+            if made not in options.sets or options.data is None:
+                continue
             (castings,) = find_sets(options.data, ["casting_512"])
             images = read_set(castings)
             with tempfile.TemporaryDirectory(prefix="mosaics-") as name:
-                write_mosaics(Path(name), Pools.of(images.train, images.test), seed=seed, **MOSAICS)
-                results += measure(Path(name), name="mosaics", seed=seed, by_type=False, anomalib=options.anomalib)
+                pools = Pools.of(images.train, images.test)
+                write_mosaics(Path(name), pools, seed=seed, turned=made == "turned", **MOSAICS)
+                results += measure(Path(name), name=made, seed=seed, by_type=False, anomalib=options.anomalib)
         if "parts" in options.sets:
             results += measure(PARTS, name="parts", seed=seed, by_type=True, anomalib=options.anomalib)
         print(f"seed {seed} done", file=sys.stderr, flush=True)

@@ -6,7 +6,8 @@ import dataclasses
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 
 from anomaly.cli.judging import check_part_type, listed_images, say_failures
@@ -16,6 +17,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import Row, json_line, json_object, text_line
 from anomaly.detector import Detector, load_detector
+from anomaly.detector.beside import beside, wait_in_turn
 from anomaly.errors import ImageError, OutputError
 from anomaly.imaging.decode import IMAGE_SUFFIXES, load_image
 from anomaly.imaging.encode import write_image
@@ -42,8 +44,8 @@ def run(arguments: Arguments) -> int:
     written: list[Path] = []
     with Reporter(quiet=arguments.quiet) as progress:
         check_part_type(detector, arguments.part_type, progress)
-        for done, ((path, error), output) in enumerate(zip(images, outputs, strict=True), start=1):
-            row = _draw(detector, path, output, arguments.part_type) if error is None else Row(path, None, str(error))
+        rows = _rows(detector, images, outputs, arguments.part_type)
+        for done, (row, output) in enumerate(zip(rows, outputs, strict=True), start=1):
             if row.prediction is not None:
                 written.append(output)
             emit(_line(row, output, as_json=arguments.json))
@@ -62,15 +64,33 @@ def scale_end(detector: Detector) -> float:
     return 2 * calibration.threshold
 
 
-def _draw(detector: Detector, path: str, output: Path, part_type: str) -> Row:
+def _rows(
+    detector: Detector, images: Sequence[tuple[str, ImageError | None]], outputs: Sequence[Path], part_type: str
+) -> Iterator[Row]:
+    """Yield the row of each image once its picture is written; meanwhile the next image is judged.
+
+    Drawing and compressing a picture takes as long as judging an image, and leaves a core idle.
+    """
+    return wait_in_turn(
+        _begin(detector, path, output, part_type) if error is None else partial(Row, path, None, str(error))
+        for (path, error), output in zip(images, outputs, strict=True)
+    )
+
+
+def _begin(detector: Detector, path: str, output: Path, part_type: str) -> Callable[[], Row]:
+    """Judge an image and start to draw; what comes back waits for the picture."""
     try:
         image = load_image(path, limits=detector.config.image)
         prediction = dataclasses.replace(detector.predict(image, part_type=part_type), path=path)
     except ImageError as error:
-        return Row(path, None, str(error))
+        return partial(Row, path, None, str(error))
+    return beside(partial(_draw, detector, image, prediction, output))
+
+
+def _draw(detector: Detector, image: UInt8Array, prediction: Prediction, output: Path) -> Row:
     _make_folder(output.parent)
     write_image(draw_heatmap(detector, image, prediction), output)
-    return Row(path, prediction)
+    return Row(prediction.path, prediction)
 
 
 def draw_heatmap(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from anomaly.config import ImageConfig
-from anomaly.detector.beside import beside
+from anomaly.detector.beside import beside, wait_in_turn
 from anomaly.imaging.decode import load_image
 from anomaly.types import UInt8Array
 
@@ -23,11 +23,4 @@ def load_ahead(paths: Iterable[Path], *, limits: ImageConfig) -> Iterator[UInt8A
     ImageError
         When the turn of an image comes that cannot be used; those before it have been handed out.
     """
-    coming = None
-    for path in paths:
-        following = beside(partial(load_image, path, limits=limits))
-        if coming is not None:
-            yield coming()
-        coming = following
-    if coming is not None:
-        yield coming()
+    return wait_in_turn(beside(partial(load_image, path, limits=limits)) for path in paths)

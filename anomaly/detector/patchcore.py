@@ -105,6 +105,22 @@ class PatchCore:
         ------
         TooFewImagesError, ImageError, BackboneError, RuntimeUnavailableError, ConfigError
         """
+        detector = self.remember(images, names=names, part_types=part_types, progress=progress)
+        return complete(detector, images, progress=progress)
+
+    def remember(
+        self,
+        images: Sequence[Path | str],
+        *,
+        names: Sequence[str] = (),
+        part_types: Sequence[str] = (),
+        progress: Progress = silent,
+    ) -> Detector:
+        """Fill the memory banks, and no more: a detector that scores. For all else see :func:`complete`.
+
+        Parameters, errors
+            Those of :meth:`fit`.
+        """
         if len(images) < MIN_IMAGES:
             raise TooFewImagesError(
                 f"fitting needs at least {MIN_IMAGES} undamaged images and got {len(images)}: add more",
@@ -118,20 +134,15 @@ class PatchCore:
         extractor, files = builder.build(whitening)
         filled = self._fill(extractor, files, paths, names or [str(image) for image in images], progress)
         types = part_types or [""] * len(paths)
-        bank_images = tuple(replace(image, part_type=its) for image, its in zip(filled.images, types, strict=True))
-        detector = Detector(
+        return Detector(
             config=builder.config,
             extractor=extractor,
             embedding=files,
             banks=filled.banks,
             scales=self._fit_scales(extractor, filled.halves, paths, sample, progress),
-            bank_images=bank_images,
+            bank_images=tuple(replace(image, part_type=its) for image, its in zip(filled.images, types, strict=True)),
             thumbnails=filled.thumbnails,
         )
-        if self.config.parts.find:
-            views = learn_parts(paths, types, limits=self.config.image, progress=progress)
-            detector = replace(detector, part_views=views)
-        return learn_capture(detector, paths, progress=progress)
 
     def _fit_whitening(
         self, builder: NetworkBuilder, paths: Sequence[Path], progress: Progress
@@ -197,6 +208,29 @@ class PatchCore:
             scores.append([image_score(grid, top_share=share) for grid in found.distance])
             progress("scale", done, len(sample))
         return tap_scales(np.array(scores))
+
+
+def complete(detector: Detector, images: Sequence[Path | str], *, progress: Progress = silent) -> Detector:
+    """Learn what else the images of the memory tell: how parts are found, and how pictures are taken.
+
+    Parameters
+    ----------
+    detector : Detector
+        See :meth:`PatchCore.remember`.
+    images : sequence of paths
+        Those that it remembers, in the same order.
+    progress : Progress
+
+    Raises
+    ------
+    ImageError
+    """
+    paths = [Path(image) for image in images]
+    if detector.config.parts.find:
+        types = [image.part_type for image in detector.bank_images]
+        views = learn_parts(paths, types, limits=detector.config.image, progress=progress)
+        detector = replace(detector, part_views=views)
+    return learn_capture(detector, paths, progress=progress)
 
 
 @dataclass(frozen=True, eq=False)

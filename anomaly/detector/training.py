@@ -16,7 +16,7 @@ from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import EmbedAll, embed_here
 from anomaly.detector.leave_out import choose_to_leave_out
 from anomaly.detector.origin import Provenance
-from anomaly.detector.patchcore import PatchCore
+from anomaly.detector.patchcore import PatchCore, complete
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection, select_settings
 from anomaly.detector.suspects import Suspect, find_suspects
@@ -95,16 +95,22 @@ def train(
     split = split_dataset(dataset, config.split, seed=config.seed, duplicates=duplicates)
     bank, validation = split.select("bank"), split.select("validation")
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
-    selection = choose_turns(selection, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
-    core = PatchCore(selection.config, device=device, embed_all=embed_all)
+    core = PatchCore(selection.config, device=device)
     left_out = _mislabelled(core, bank, validation, progress)
     kept = [image for number, image in enumerate(bank) if number not in left_out]
-    detector = core.fit(
-        [image.path for image in kept],
-        names=[image.name for image in kept],
-        part_types=[image.part_type for image in kept],
-        progress=progress,
+
+    def remember(config: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
+        return PatchCore(config, device=device, embed_all=embed_all).remember(
+            [image.path for image in images],
+            names=[image.name for image in images],
+            part_types=[image.part_type for image in images],
+            progress=progress,
+        )
+
+    selection, memory = choose_turns(
+        selection, bank=kept, validation=validation, remember=remember, fixed=fixed, progress=progress
     )
+    detector = complete(memory, [image.path for image in kept], progress=progress)
     suspects = find_suspects(detector, kept, left_out=[bank[number] for number in left_out], progress=progress)
     notes = (*dataset.notes, *split.notes, *_left_out_notes(suspects))
     provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)

@@ -112,37 +112,6 @@ def run_trials(
         yield network, SizeTrial(_judge(banks, _embedded(extractor, taps, judged, own, step), own), undamaged)
 
 
-def turn_trials(
-    config: Config,
-    candidate: Candidate,
-    turns: Sequence[int],
-    *,
-    bank: Sequence[Path],
-    judged: Sequence[Path],
-    undamaged: BoolArray,
-    device: Device,
-    step: Callable[[], None],
-) -> Iterator[Float64Array]:
-    """Yield the image scores under one candidate with each number of ``bank.turns``, (n,); worked out when asked for.
-
-    Parameters
-    ----------
-    config : Config
-    candidate : Candidate
-    turns : sequence of int
-    bank, judged, undamaged, device, step
-        As for :func:`run_trials`; ``step`` is called once for every judged image, and every bank image and number.
-    """
-    keys = [(candidate.whitening, tap) for tap in candidate.taps]
-    own, extractor, taps = _network(config, candidate.network, candidate.taps, device)
-    learnt = [bank[i] for i in evenly(len(bank), BANK_IMAGES)]
-    held = list(_embedded(extractor, taps, judged, own, step))
-    for n in turns:
-        banks = _fit(extractor, taps, keys, learnt, replace(own, bank=replace(own.bank, turns=n)), step)
-        trial = SizeTrial(_judge(banks, held, own), undamaged)
-        yield trial.scores([candidate], scale_share=config.scoring.top_share)[0]
-
-
 def _network(
     config: Config, network: Network, taps: Collection[str], device: Device
 ) -> tuple[Config, Extractor, tuple[str, ...]]:

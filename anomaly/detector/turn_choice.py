@@ -3,26 +3,48 @@
 The other settings are chosen first, with the images as photographed (:mod:`anomaly.detector.selection`); only for those
 turned copies are tried, one number after the other as long as the loss falls, by the same measure and under the same
 rule: the given number stands unless another one's loss is lower by more than one standard error of the difference,
-image by image.
+image by image. What is compared are whole memories, of which one is kept: with the few rows of a trial, copies look
+useless where in the memory itself they are worth most (``docs/decisions/0025-turned-copies.md``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
-from anomaly.detector.candidates import Candidate
+from anomaly.detector.ahead import load_ahead
+from anomaly.detector.detector import Detector
 from anomaly.detector.progress import Progress, silent, stepwise
+from anomaly.detector.sampling import evenly
 from anomaly.detector.selection import LEAST_IMAGES, Selection, best_of, label_losses, some_of_each_label
-from anomaly.detector.trial import BANK_IMAGES, turn_trials
-from anomaly.embedding.runtime import Device
-from anomaly.types import DAMAGED, BoolArray, Float64Array
+from anomaly.types import DAMAGED, Float64Array
 
 SETTING = "bank.turns"
+MOST_IMAGES = 160
+"""Bank images that numbers are compared with, evenly spaced; a memory of no more is one of those compared."""
+MOST_COPIES = 640
+"""Copies of all of them that are tried at most; embedding them takes a minute or two."""
+
+Remember: TypeAlias = Callable[[Config, Sequence[LabelledImage], Progress], Detector]
+"""Fills memory banks with undamaged images, by these settings: see :meth:`anomaly.PatchCore.remember`."""
+
+
+class Turned(NamedTuple):
+    """The settings with ``bank.turns`` chosen, and the detector that remembers all bank images by them."""
+
+    selection: Selection
+    detector: Detector
+
+
+class _Tried(NamedTuple):
+    turns: int
+    detector: Detector
+    losses: Float64Array
 
 
 def choose_turns(
@@ -30,74 +52,84 @@ def choose_turns(
     *,
     bank: Sequence[LabelledImage],
     validation: Sequence[LabelledImage],
+    remember: Remember,
     fixed: Collection[str] = (),
-    device: Device = "auto",
     progress: Progress = silent,
-) -> Selection:
-    """Choose ``bank.turns`` for settings that are chosen already.
+) -> Turned:
+    """Choose ``bank.turns`` for settings that are chosen already, and remember the bank images.
 
     Parameters
     ----------
     selection : Selection
     bank, validation : sequence of LabelledImage
         The images of these splits.
+    remember : Remember
     fixed : collection of str
         Settings that are not to be touched; with ``bank.turns`` among them nothing is tried.
-    device : {"auto", "cpu", "cuda"}
     progress : Progress
-        Told about the stage ``trying turned copies``.
+        Told about the stage ``trying turned copies`` for each number, and what ``remember`` tells.
 
     Returns
     -------
-    Selection
-        With one more reason where turned copies were tried.
+    Turned
+        The selection with one more reason where turned copies were tried.
 
     Raises
     ------
     ImageError, BackboneError, RuntimeUnavailableError, ConfigError
     """
     config = selection.config
-    numbers = [config.bank.turns, *(n for n in config.selection.turns if n != config.bank.turns)]
+    some = [bank[i] for i in evenly(len(bank), MOST_IMAGES)]
+    given = config.bank.turns
+    others = [n for n in config.selection.turns if n != given and n * len(some) <= MOST_COPIES]
     undamaged, damaged = some_of_each_label(validation)
     enough = min(len(undamaged), len(damaged)) >= LEAST_IMAGES
-    if not config.selection.automatic or SETTING in fixed or len(numbers) == 1 or not enough:
-        return selection
+    if not config.selection.automatic or SETTING in fixed or not others or not enough:
+        return Turned(selection, remember(config, bank, progress))
     judged = [*undamaged, *damaged]
-    truth = np.array([image.label == DAMAGED for image in judged])
-    trials = turn_trials(
-        config,
-        Candidate.of(config),
-        numbers,
-        bank=[image.path for image in bank],
-        judged=[image.path for image in judged],
-        undamaged=~truth,
-        device=device,
-        step=stepwise(progress, "trying turned copies", len(judged) + len(numbers) * min(len(bank), BANK_IMAGES)),
-    )
-    return _choose(selection, numbers, _losses_while_they_fall(trials, truth, seed=config.seed))
 
+    def attempt(turns: int) -> _Tried:
+        def tell(stage: str, done: int, total: int) -> None:
+            progress(stage if turns == given else f"{stage}, {turns} angles", done, total)
 
-def _losses_while_they_fall(trials: Iterable[Float64Array], truth: BoolArray, *, seed: int) -> Float64Array:
-    """Losses of each trial, (trials, n), up to the first one that is no better than the one before."""
-    losses: list[Float64Array] = []
-    for scores in trials:
-        losses.append(label_losses(scores[None], truth, seed=seed)[0])
-        if len(losses) > 1 and losses[-1].mean() >= losses[-2].mean():
+        detector = remember(_with_turns(config, turns), some, tell)
+        return _Tried(turns, detector, _losses(detector, judged, tell))
+
+    tried = [attempt(given)]
+    for turns in others:
+        tried.append(attempt(turns))
+        if tried[-1].losses.mean() >= tried[-2].losses.mean():
             break
-    return np.stack(losses)
+    best, reason = _best(tried)
+    chosen = replace(selection, config=_with_turns(config, best.turns), reasons=(*selection.reasons, reason))
+    whole = len(some) == len(bank)
+    return Turned(chosen, best.detector if whole else remember(chosen.config, bank, progress))
 
 
-def _choose(selection: Selection, numbers: Sequence[int], losses: Float64Array) -> Selection:
-    """Apply the rule; ``numbers[0]`` is the given one, and the last ones may not have been tried."""
-    config: Config = selection.config
-    best, gain, error = best_of(losses)
-    figures = ", ".join(f"{n}: loss {loss:.3f}" for n, loss in zip(numbers, losses.mean(axis=1), strict=False))
+def _with_turns(config: Config, turns: int) -> Config:
+    return replace(config, bank=replace(config.bank, turns=turns))
+
+
+def _losses(detector: Detector, judged: Sequence[LabelledImage], progress: Progress) -> Float64Array:
+    """Loss of each judged image under one memory, (n,)."""
+    step = stepwise(progress, "trying turned copies", len(judged))
+    scores = []
+    for pixels in load_ahead([image.path for image in judged], limits=detector.config.image):
+        scores.append(detector.score(pixels))
+        step()
+    truth = np.array([image.label == DAMAGED for image in judged])
+    losses: Float64Array = label_losses(np.array([scores]), truth, seed=detector.config.seed)[0]
+    return losses
+
+
+def _best(tried: Sequence[_Tried]) -> tuple[_Tried, str]:
+    """Apply the rule, and say why; the first is the given number."""
+    best, gain, error = best_of(np.stack([one.losses for one in tried]))
+    given, winner = tried[0], tried[best]
+    figures = ", ".join(f"{one.turns}: loss {one.losses.mean():.3f}" for one in tried)
     if gain > error:
-        reason = (
-            f"chosen: each training image goes into the memory bank at {numbers[best]} angles ({figures}); as given "
-            f"({numbers[0]}) it is worse by {gain / error:.1f} standard errors."
+        return winner, (
+            f"chosen: each training image goes into the memory bank at {winner.turns} angles ({figures}); as given "
+            f"({given.turns}) it is worse by {gain / error:.1f} standard errors."
         )
-        config = replace(config, bank=replace(config.bank, turns=numbers[best]))
-    else:
-        reason = f"turned copies in the memory bank are not clearly better than {numbers[0]} ({figures})."
-    return replace(selection, config=config, reasons=(*selection.reasons, reason))
+    return given, f"turned copies in the memory bank are not clearly better than {given.turns} ({figures})."

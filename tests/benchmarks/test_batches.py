@@ -55,6 +55,22 @@ def test_no_photograph_serves_two_splits(pools: Pools, tmp_path: Path, monkeypat
     assert len(read_dataset(labels.parent).images) == len(rows) == 6 + 8 + 8
 
 
+def test_turned_tiles_are_discs_within_their_places(
+    pools: Pools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_mosaics, "TILE", 40)
+    monkeypatch.setattr(_mosaics, "TURNED", 32)
+    labels = write_mosaics(tmp_path / "mosaics", pools, bank=1, validation=1, test=1, seed=3, turned=True)
+    for row in csv.DictReader(labels.read_text().splitlines()):
+        picture = np.asarray(Image.open(labels.parent / row["path"]))[..., 0].reshape(3, 40, 3, 40).swapaxes(1, 2)
+        parts = picture != 128
+        assert parts.mean(axis=(2, 3)) == pytest.approx(np.full((3, 3), np.pi * 13**2 / 40**2), rel=0.05)
+        if row["mask"]:
+            mask = np.asarray(Image.open(labels.parent / row["mask"])).reshape(3, 40, 3, 40).swapaxes(1, 2) > 0
+            damaged = (picture.max(axis=(2, 3)) >= 200)[..., None, None]
+            np.testing.assert_array_equal(mask, parts & damaged)
+
+
 def test_a_hit_is_a_peak_in_or_near_the_mask(tmp_path: Path) -> None:
     mask = np.zeros((60, 80), dtype=np.uint8)
     mask[40:44, 10:14] = 255

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from anomaly.cli import heatmap, main
-from anomaly.detector import load_detector
+from anomaly.detector import Detector, load_detector
+from anomaly.types import Prediction, UInt8Array
 from tests.parts import write_part
 
 
@@ -55,6 +56,39 @@ def test_equal_names_from_different_folders_do_not_meet(
     absolute = inside.relative_to("/").as_posix()
     expected = {"a/x_heatmap.png", "b/x_heatmap.png", f"{inside.name}/a/x_heatmap.png", f"{absolute}/bad_heatmap.png"}
     assert written == expected
+
+
+def test_a_row_is_told_when_its_picture_is_there_and_the_next_image_is_judged(
+    trained_model: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+    told: list[tuple[int, bool]] = []
+    images = ["bad.png", "a/x.png", "b/x.png"]
+    predict = Detector.predict
+
+    def judge(self: Detector, image: UInt8Array, *, part_type: str = "") -> Prediction:
+        judged.append(part_type)
+        return predict(self, image, part_type=part_type)
+
+    def tell(line: str) -> None:
+        told.append((len(judged), Path(line.rsplit("-> ", 1)[1]).is_file()))
+
+    monkeypatch.setattr(Detector, "predict", judge)
+    monkeypatch.setattr(heatmap, "emit", tell)
+    assert main(["--heatmap", *images, "--output", "out", "--model", str(trained_model)]) == 0
+    assert told == [(2, True), (3, True), (3, True)]
+
+
+def test_a_picture_that_cannot_be_written_ends_the_call(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / "out").mkdir()
+    (inside / "out" / "a").write_text("in the way")
+    words = ["--heatmap", "bad.png", "a/x.png", "b/x.png", "--output", "out", "--model", str(trained_model)]
+    assert main(words) == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["bad.png"]
+    assert "cannot make the folder out/a" in err
 
 
 def test_same_place_means_a_number() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +9,12 @@ from PIL import Image
 
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage
+from anomaly.detector import Detector, turn_choice
+from anomaly.detector.patchcore import PatchCore
+from anomaly.detector.progress import Progress
 from anomaly.detector.selection import Selection
-from anomaly.detector.turn_choice import _losses_while_they_fall, choose_turns
-from anomaly.types import DAMAGED, UNDAMAGED, Float64Array
+from anomaly.detector.turn_choice import choose_turns
+from anomaly.types import DAMAGED, UNDAMAGED
 
 CONFIG = Config(
     geometry=GeometryConfig(96),
@@ -49,23 +52,57 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[LabelledImage
     return bank, good + [write(200 + seed, seed, DAMAGED) for seed in range(12)]
 
 
+class _Memories:
+    """Fills memories, and keeps which were asked for: angles and names."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, tuple[str, ...]]] = []
+
+    def __call__(self, config: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
+        self.asked.append((config.bank.turns, tuple(image.name for image in images)))
+        return PatchCore(config, device="cpu").remember([image.path for image in images], progress=progress)
+
+
 def test_parts_at_any_angle_call_for_turned_copies(images) -> None:
     bank, validation = images
-    said: list[tuple[str, int, int]] = []
-    found = choose_turns(
-        GIVEN, bank=bank, validation=validation, device="cpu", progress=lambda *told: said.append(told)
+    remember, said = _Memories(), []
+    found, detector = choose_turns(
+        GIVEN, bank=bank, validation=validation, remember=remember, progress=lambda *told: said.append(told)
     )
-    assert found.config == replace(CONFIG, bank=replace(CONFIG.bank, turns=4))
+    assert found.config == detector.config == replace(CONFIG, bank=replace(CONFIG.bank, turns=4))
     assert found.reasons[0] == "as given."
     assert found.reasons[1].startswith("chosen: each training image goes into the memory bank at 4 angles")
-    assert said[-1] == ("trying turned copies", 2 * 10 + 24, 2 * 10 + 24)
+    names = tuple(image.name for image in bank)
+    assert remember.asked == [(1, names), (4, names)]  # what is kept is what was compared
+    assert ("trying turned copies", 24, 24) in said
+    assert said[-1] == ("trying turned copies, 4 angles", 24, 24)
 
 
 def test_the_same_images_give_the_same_choice(images) -> None:
     bank, validation = images
     few = validation[::2]
-    first, second = (choose_turns(GIVEN, bank=bank[:4], validation=few, device="cpu") for _ in range(2))
-    assert first == second
+    first, second = (choose_turns(GIVEN, bank=bank[:4], validation=few, remember=_Memories()) for _ in range(2))
+    assert first.selection == second.selection
+    assert [one.vectors.tobytes() for one in first.detector.banks] == [
+        two.vectors.tobytes() for two in second.detector.banks
+    ]
+
+
+def test_many_bank_images_are_compared_by_some_and_all_remembered(images, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, validation = images
+    monkeypatch.setattr(turn_choice, "MOST_IMAGES", 5)
+    remember = _Memories()
+    found, detector = choose_turns(GIVEN, bank=bank, validation=validation, remember=remember)
+    assert [(turns, len(names)) for turns, names in remember.asked] == [(1, 5), (4, 5), (found.config.bank.turns, 10)]
+    assert len(detector.bank_images) == 10
+
+
+def test_what_would_take_too_many_copies_is_not_tried(images, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, validation = images
+    monkeypatch.setattr(turn_choice, "MOST_COPIES", 39)
+    remember = _Memories()
+    assert choose_turns(GIVEN, bank=bank, validation=validation, remember=remember).selection is GIVEN
+    assert [turns for turns, _ in remember.asked] == [1]
 
 
 @pytest.mark.parametrize(
@@ -80,23 +117,20 @@ def test_the_same_images_give_the_same_choice(images) -> None:
 )
 def test_where_nothing_is_to_be_tried_nothing_is(images, config: Config, fixed: set[str], most: int) -> None:
     bank, validation = images
-    given = replace(GIVEN, config=config)
-    assert choose_turns(given, bank=bank, validation=validation[:most], fixed=fixed, device="cpu") is given
+    given, remember = replace(GIVEN, config=config), _Memories()
+    found = choose_turns(given, bank=bank[:3], validation=validation[:most], remember=remember, fixed=fixed)
+    assert found.selection is given
+    assert [turns for turns, _ in remember.asked] == [1]
 
 
-def test_numbers_are_tried_only_while_the_loss_falls() -> None:
-    truth = np.repeat([False, True], 12)
-    apart, mixed = np.linspace(1, 2, 24), np.tile([1.0, 2.0], 12)
-    asked: list[int] = []
-
-    def trials(*scores: Float64Array) -> Iterator[Float64Array]:
-        for number, row in enumerate(scores):
-            asked.append(number)
-            yield row
-
-    falling = _losses_while_they_fall(trials(mixed, apart, apart**3, mixed), truth, seed=0)
-    assert falling.mean(axis=1)[1] < falling.mean(axis=1)[0]
-    assert asked == list(range(len(falling)))
-    asked.clear()
-    assert _losses_while_they_fall(trials(apart, mixed, apart), truth, seed=0).shape == (2, 24)
-    assert asked == [0, 1]
+def test_numbers_are_tried_only_while_the_loss_falls(images, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, validation = images
+    losses = iter([0.6, 0.4, 0.5, 0.1])
+    monkeypatch.setattr(turn_choice, "_losses", lambda *_: np.full(24, next(losses)) + np.linspace(0, 0.01, 24))
+    config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 3, 4)))
+    remember = _Memories()
+    found, detector = choose_turns(
+        replace(GIVEN, config=config), bank=bank[:3], validation=validation, remember=remember
+    )
+    assert [turns for turns, _ in remember.asked] == [1, 2, 3]
+    assert found.config.bank.turns == detector.config.bank.turns == 2
