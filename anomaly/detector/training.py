@@ -20,7 +20,7 @@ from anomaly.detector.patchcore import PatchCore, complete
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection, select_settings
 from anomaly.detector.suspects import Suspect, find_suspects
-from anomaly.detector.turn_choice import choose_turns
+from anomaly.detector.turn_choice import Remember, choose_turns
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.names import printable_name
 
@@ -98,15 +98,7 @@ def train(
     core = PatchCore(selection.config, device=device)
     left_out = _mislabelled(core, bank, validation, progress)
     kept = [image for number, image in enumerate(bank) if number not in left_out]
-
-    def remember(config: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
-        return PatchCore(config, device=device, embed_all=embed_all).remember(
-            [image.path for image in images],
-            names=[image.name for image in images],
-            part_types=[image.part_type for image in images],
-            progress=progress,
-        )
-
+    remember = _remember_by(device, embed_all)
     selection, memory = choose_turns(
         selection, bank=kept, validation=validation, remember=remember, fixed=fixed, progress=progress
     )
@@ -116,6 +108,20 @@ def train(
     provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
     detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
     return Training(detector, split, selection, split.select("test"), suspects)
+
+
+def _remember_by(device: Device, embed_all: EmbedAll) -> Remember:
+    """Return what fills memory banks with labelled images."""
+
+    def remember(config: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
+        return PatchCore(config, device=device, embed_all=embed_all).remember(
+            [image.path for image in images],
+            names=[image.name for image in images],
+            part_types=[image.part_type for image in images],
+            progress=progress,
+        )
+
+    return remember
 
 
 def _provenance(
