@@ -116,10 +116,9 @@ class PatchCore:
         part_types: Sequence[str] = (),
         progress: Progress = silent,
     ) -> Detector:
-        """Fill the memory banks, and no more: a detector that scores. For all else see :func:`complete`.
+        """Fill the memory banks, and no more: a detector that scores; for all else see :func:`complete`.
 
-        Parameters, errors
-            Those of :meth:`fit`.
+        Parameters and errors are those of :meth:`fit`.
         """
         if len(images) < MIN_IMAGES:
             raise TooFewImagesError(
