@@ -17,9 +17,8 @@ import numpy as np
 
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
-from anomaly.detector.ahead import load_ahead
 from anomaly.detector.detector import Detector
-from anomaly.detector.progress import Progress, silent, stepwise
+from anomaly.detector.progress import Progress, silent
 from anomaly.detector.sampling import evenly
 from anomaly.detector.selection import LEAST_IMAGES, Selection, best_of, label_losses, some_of_each_label
 from anomaly.types import DAMAGED, Float64Array
@@ -67,7 +66,8 @@ def choose_turns(
     fixed : collection of str
         Settings that are not to be touched; with ``bank.turns`` among them nothing is tried.
     progress : Progress
-        Told about the stage ``trying turned copies`` for each number, and what ``remember`` tells.
+        Told about the stage ``trying turned copies`` for each number, and what ``remember`` tells; for every number but
+        the given one the stages say so (``embedding, 4 angles``).
 
     Returns
     -------
@@ -112,13 +112,12 @@ def _with_turns(config: Config, turns: int) -> Config:
 
 def _losses(detector: Detector, judged: Sequence[LabelledImage], progress: Progress) -> Float64Array:
     """Loss of each judged image under one memory, (n,)."""
-    step = stepwise(progress, "trying turned copies", len(judged))
-    scores = []
-    for pixels in load_ahead([image.path for image in judged], limits=detector.config.image):
-        scores.append(detector.score(pixels))
-        step()
+    scored = detector.score_labelled(
+        judged, progress=lambda _, done, total: progress("trying turned copies", done, total)
+    )
     truth = np.array([image.label == DAMAGED for image in judged])
-    losses: Float64Array = label_losses(np.array([scores]), truth, seed=detector.config.seed)[0]
+    scores = np.array([[image.score for image in scored]])
+    losses: Float64Array = label_losses(scores, truth, seed=detector.config.seed)[0]
     return losses
 
 
