@@ -39,18 +39,16 @@ def memory_needed(dim: int) -> tuple[int, int]:
 class Picks:
     """The state of one selection; squared distances are float64, in the unit of the vectors.
 
-    It ends with ``size`` picks, or with as many as it takes to leave no row farther than ``enough`` from a pick;
-    ``index[:count]`` are the picks.
+    ``index[:count]`` are the picks so far, ``size`` of them in the end.
 
     ``squared[x]`` is the squared distance of row x to the nearest of the first ``seen[x]`` picks, so an
     upper bound of its squared distance to the nearest of all ``count`` picks.
     """
 
-    def __init__(self, vectors: Float32Array, size: int, *, enough: float | None = None) -> None:
+    def __init__(self, vectors: Float32Array, size: int) -> None:
         frame = frame_of(vectors)
         placed = frame.place(vectors)
         self.vectors, self.size = vectors, size
-        self.enough2 = -1.0 if enough is None else enough**2
         self.margin, self.unit2 = frame.margin, frame.scale**2
         self.norms = squared_norms(placed)
         self.left = left_factor(placed)
@@ -93,10 +91,8 @@ class Picks:
             rows = self._pick_among(rows, floor)
 
     def _fill_up(self) -> None:
-        """Every row equals a pick: take the first of those that are none, unless nothing more is wanted."""
+        """Every row equals a pick: take the first of those that are none."""
         self.complete = True
-        if self.enough2 >= 0:
-            return
         left_over = np.setdiff1d(np.arange(self.squared.size), self.index[: self.count], assume_unique=True)
         self.index[self.count :] = left_over[: self.size - self.count]
 
@@ -165,7 +161,7 @@ class Picks:
         while 2 * far > rows.size:
             at = int(squared.argmax())
             self.radius2[self.count - 1] = squared[at]
-            if self.count == self.size or squared[at] <= self.enough2:
+            if self.count == self.size:
                 self.complete = True
                 break
             self.take(int(rows[at]))

@@ -93,3 +93,12 @@ def allowance(limit: Float64Array, norms: Float64Array, margin: float) -> Float3
     """
     bound = limit * (1.0 + 2.0**-22) + FLOOR - (1.0 - margin) * norms
     return bound.astype(np.float32)
+
+
+def certainty(limit: Float64Array, norms: Float64Array, margin: float, *, largest: float) -> Float32Array:
+    """Return what a product must stay below to prove that its pair lies within squared distance ``limit``.
+
+    The counterpart of :func:`allowance`; ``largest`` is the largest |c|² of any right factor.
+    """
+    bound = limit * (1.0 - 2.0**-22) - FLOOR - (1.0 + margin) * norms - 2.0 * margin * largest
+    return bound.astype(np.float32)

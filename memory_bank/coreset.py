@@ -6,6 +6,7 @@ import numpy as np
 
 from memory_bank._checks import check_count, check_groups, check_tags, check_vectors
 from memory_bank._greedy import Picks, memory_needed
+from memory_bank._net import net_of
 from memory_bank.bank import MemoryBank
 from memory_bank.errors import BudgetTooSmallError, EmptyBankError
 from memory_bank.types import Coreset, Float32Array, Int64Array
@@ -224,11 +225,8 @@ class CoresetBuilder:
     def _thin(self) -> None:
         """Drop rows of the stretch that came last, so that none is farther from a kept one than ``_radius``."""
         stretch = np.ascontiguousarray(self._vectors[self._settled : self._held])
-        picks = Picks(stretch, len(stretch), enough=self._radius)
-        picks.take(0)
-        picks.finish()
-        self._lost_by_thinning = max(self._lost_by_thinning, float(np.sqrt(picks.radius2[picks.count - 1])))
-        self._keep_of(self._settled, np.sort(picks.index[: picks.count]))
+        self._lost_by_thinning = max(self._lost_by_thinning, self._radius)
+        self._keep_of(self._settled, net_of(stretch, self._radius))
 
     def _keep_of(self, start: int, chosen: Int64Array) -> None:
         """Of the rows held from number ``start`` on, keep these; they are settled."""

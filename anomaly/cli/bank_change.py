@@ -23,6 +23,7 @@ from anomaly.errors import DatasetError, ImageError, NotCalibratedError
 from anomaly.evaluation.metrics import Confusion, Interval, Undefined, auroc_interval, confusion
 from anomaly.imaging.decode import content_hash
 from anomaly.imaging.names import printable_name
+from anomaly.imaging.numbers import score_text
 from anomaly.types import DAMAGED
 
 if TYPE_CHECKING:
@@ -204,8 +205,8 @@ def _tell(
         if Path(path).is_file():
             one, other = (detector.predict(path) for detector in (before, after))
             emit(
-                f"{printable_name(path)}: score {one.score:.3g} before, {other.score:.3g} after; {one.label} before, "
-                f"{other.label} after"
+                f"{printable_name(path)}: score {score_text(one.score)} before, {score_text(other.score)} after; "
+                f"{one.label} before, {other.label} after"
             )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anomaly.imaging.names import printable_name
+from anomaly.imaging.numbers import score_text
 from anomaly.types import DAMAGED, CaptureQuality, NearestPatch, Prediction, Region
 
 _REGION = ("x", "y", "width", "height", "area_px", "peak")
@@ -119,7 +120,7 @@ def text_line(row: Row) -> str:
     if found is None:
         return f"{name}  not judged  {printable_name(row.error or '')}"
     if found.threshold is None:
-        return f"{name}  score only  score {found.score:.4g}   not calibrated, so no label"
+        return f"{name}  score only  score {score_text(found.score, 4)}   not calibrated, so no label"
     parts = [f"{name}  {found.label:<10}", *_likelihood(found)]
     if found.reinspect_above is None:
         score, threshold = _apart(found.score, found.threshold)
@@ -159,7 +160,7 @@ def _region(region: Region) -> dict[str, Any]:
 def _apart(*values: float) -> tuple[str, ...]:
     """Write numbers with as many digits as it takes to see which is larger."""
     for digits in range(3, 17):
-        texts = tuple(f"{value:.{digits}g}" for value in values)
+        texts = tuple(score_text(value, digits) for value in values)
         if len(set(texts)) == len(set(values)):
             return texts
     return tuple(repr(value) for value in values)

@@ -13,6 +13,7 @@ from anomaly.errors import OutputError
 from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.names import printable_name
+from anomaly.imaging.numbers import score_text
 
 if TYPE_CHECKING:
     from anomaly.detector.training import Training
@@ -88,12 +89,12 @@ def suspect_lines(training: Training, model: Path) -> list[str]:
     bank = len(training.detector.bank_images) + left_out
     lines = [
         f"suspects: {strange} of the {bank} undamaged images for the memory bank look damaged among the others (score "
-        f"above {limit:.3g} without their own rows), {left_out} left out; heatmaps in "
+        f"above {score_text(limit)} without their own rows), {left_out} left out; heatmaps in "
         f"{suspects_folder(model).name}"
     ]
     for suspect in suspects:
         fate = "left out of the memory bank" if suspect.left_out else "in the memory bank"
-        lines.append(f"suspect {suspect.name}  score {suspect.score:.3g}, {fate}")
+        lines.append(f"suspect {suspect.name}  score {score_text(suspect.score)}, {fate}")
     return [printable_name(line) for line in lines]
 
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -64,3 +65,20 @@ def wait_in_turn(started: Iterable[Callable[[], Result]]) -> Generator[Result, N
         for wait in under_way:
             with suppress(Exception):
                 wait()
+
+
+def one_ahead(items: Iterable[Result]) -> Generator[Result, None, None]:
+    """Ask for the next item while the caller works on the last one.
+
+    Unlike with :func:`wait_in_turn` only one item is under way at a time, so they may be made by what knows one caller
+    at a time, such as a generator or an embedding network. Errors are raised where the item's turn comes.
+    """
+    iterator, end = iter(items), object()
+    waiting = beside(partial(next, iterator, end))
+    try:
+        while (item := waiting()) is not end:
+            waiting = beside(partial(next, iterator, end))
+            yield item
+    finally:
+        with suppress(Exception):
+            waiting()

@@ -27,7 +27,7 @@ from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
 from anomaly.detector.ahead import load_ahead
-from anomaly.detector.beside import beside
+from anomaly.detector.beside import beside, one_ahead
 from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch, look_up
 from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.detector.part_view import PartViews
@@ -213,13 +213,14 @@ class Detector:
         )
         scored = []
         images = load_ahead([image.path for image in labelled], limits=self.config.image)
-        for done, (image, sha256, pixels) in enumerate(zip(labelled, hashes, images, strict=True)):
+        embedded = one_ahead(self.extractor.embed(pixels) for pixels in images)
+        for done, (image, sha256, found) in enumerate(zip(labelled, hashes, embedded, strict=True)):
             scored.append(
                 ScoredImage(
                     name=image.name,
                     sha256=sha256,
                     label=image.label,
-                    score=self.score(pixels),
+                    score=self._judge(*found).score,
                     part_type=image.part_type,
                     group=image.group,
                     defect=image.defect,

@@ -16,6 +16,7 @@ import numpy as np
 
 from anomaly.config import Config
 from anomaly.detector.ahead import load_ahead
+from anomaly.detector.beside import one_ahead
 from anomaly.detector.capture_check import learn_capture
 from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import EmbedAll, Wanted, embed_here
@@ -171,7 +172,7 @@ class PatchCore:
         images: list[BankImage] = []
         thumbnails: dict[str, bytes] = {}
         embedded = self._embed_all(extractor, files, [Wanted(path, turns) for path in paths], self.config)
-        for number, (found, name) in enumerate(zip(embedded, names, strict=True)):
+        for number, (found, name) in enumerate(zip(one_ahead(embedded), names, strict=True)):
             images.append(BankImage(name, found.sha256, found.width, found.height))
             thumbnails[name] = found.thumbnail
             if not coresets:

@@ -14,6 +14,7 @@ import numpy as np
 
 from anomaly.config import Config
 from anomaly.detector.ahead import load_ahead
+from anomaly.detector.beside import one_ahead
 from anomaly.detector.candidates import Candidate, Network
 from anomaly.detector.features import Extractor
 from anomaly.detector.network_builder import NetworkBuilder
@@ -186,7 +187,7 @@ def _judge(
 ) -> dict[Key, list[Float32Array]]:
     """Patch distances of all images under every small bank."""
     found: dict[Key, list[Float32Array]] = {key: [] for key in banks}
-    for grids in images:
+    for grids in one_ahead(images):
         for key, bank in banks.items():
             found[key].append(bank.distances(grids[bank.tap], neighbours=config.bank.neighbours))
     return found

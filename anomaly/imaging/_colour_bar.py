@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 
 from anomaly.imaging._colours import INK, PAPER, SOFT_INK, colourise, ticks
 from anomaly.imaging._lettering import write
+from anomaly.imaging.numbers import score_text
 
 _BAR = 20  # px wide
 _TEXT = _BAR + 12
@@ -39,13 +40,13 @@ def draw_colour_bar(width: int, height: int, *, scale_max: float, threshold: flo
     if threshold is None:
         taken.append((_two_lines(draw, _PAD + 32, "no threshold", "yet"), 30))
     elif threshold > scale_max:
-        taken.append((_two_lines(draw, _PAD + 32, "threshold", f"{threshold:.3g}, beyond"), 30))
+        taken.append((_two_lines(draw, _PAD + 32, "threshold", f"{score_text(threshold)}, beyond"), 30))
     elif threshold >= 0:
         y = row(threshold)
         draw.rectangle((-1, y - 2, _BAR + 7, y + 2), fill=INK)
         draw.rectangle((-1, y - 1, _BAR + 6, y + 1), fill=PAPER)
         middle = min(max(y, _PAD + 32), height - 1 - _PAD - 32)
-        taken.append((_two_lines(draw, round(middle), "threshold", f"{threshold:.3g}"), 30))
+        taken.append((_two_lines(draw, round(middle), "threshold", score_text(threshold)), 30))
     for value in ticks(scale_max, max(2, height // 70)):
         text = min(row(value), height - 1 - _PAD)
         if all(abs(text - middle) >= room for middle, room in taken):

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from anomaly.imaging._colours import AMBER, BLUISH_GREEN, INK, MAT, PAPER, RULE, SOFT_INK, VERMILLION
 from anomaly.imaging._lettering import write
+from anomaly.imaging.numbers import score_text
 from anomaly.types import DAMAGED, REINSPECT, UNDAMAGED, Label, UInt8Array, Verdict
 
 SHOWN = 12
@@ -104,7 +105,7 @@ def _field(
         small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
         draw.rectangle((x, y, x + _SIDE - 1, y + _SIDE - 1), fill=MAT)
         field.paste(small, (x + (_SIDE - small.width) // 2, y + (_SIDE - small.height) // 2))
-        caption = f"{image.score:.3g}  {image.name}"
+        caption = f"{score_text(image.score)}  {image.name}"
         write(draw, (x, y + _SIDE + 1), caption, size=12, colour=SOFT_INK, width=_SIDE)
     return field
 

@@ -35,6 +35,7 @@ from anomaly.imaging._comparison import (
 )
 from anomaly.imaging._lettering import font, write
 from anomaly.imaging.decode import check_image
+from anomaly.imaging.numbers import score_text
 from anomaly.types import BoolArray, PartVerdict, Prediction, Region, UInt8Array, Verdict
 
 __all__ = ["BankPicture", "render_heatmap"]
@@ -171,13 +172,15 @@ def _header(scene: _Scene, title: str) -> Image.Image:
 def _sentence(scene: _Scene) -> str:
     """Say the numbers in words."""
     found = scene.prediction
+    score = f"Score {score_text(found.score)}"
     if found.threshold is None:
-        parts = [f"Score {found.score:.3g}, no threshold yet: this detector has not been calibrated"]
-    else:
+        parts = [f"{score}, no threshold yet: this detector has not been calibrated"]
+    elif found.reinspect_above is None:
         side = "above" if found.score > found.threshold else "not above"
-        parts = [f"Score {found.score:.3g}, {side} the threshold {found.threshold:.3g}"]
-        if found.reinspect_above is not None:
-            parts = [f"Score {found.score:.3g}, thresholds {found.reinspect_above:.3g} and {found.threshold:.3g}"]
+        parts = [f"{score}, {side} the threshold {score_text(found.threshold)}"]
+    else:
+        low, high = score_text(found.reinspect_above), score_text(found.threshold)
+        parts = [f"{score}, thresholds {low} and {high}"]
     if found.probability is not None:
         text = f"probability of damage {found.probability:.2f}"
         if found.probability_low is not None and found.probability_high is not None:
@@ -351,13 +354,13 @@ def _findings(scene: _Scene) -> str:
 def _caption(scene: _Scene, region: Region | None, number: int) -> tuple[str, str, str]:
     threshold = scene.prediction.region_threshold
     x, y = _place(scene, region)
-    peak = f"peak {float(scene.prediction.anomaly_map[y, x]):.3g}"
+    peak = f"peak {score_text(float(scene.prediction.anomaly_map[y, x]))}"
     if region is None:
-        below = "" if threshold is None else f", threshold {threshold:.3g}"
+        below = "" if threshold is None else f", threshold {score_text(threshold)}"
         return "", f"at x {x}, y {y}", peak + below
     size = f"{region.width} x {region.height} px at x {region.x}, y {region.y}"
     ratio = "" if not threshold or threshold < 0 else f", {region.peak / threshold:.2g} times the threshold"
-    return str(number), size, f"peak {region.peak:.3g}{ratio}"
+    return str(number), size, f"peak {score_text(region.peak)}{ratio}"
 
 
 def _footer(scene: _Scene) -> Image.Image:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from anomaly.calibration import Calibration
 from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
 from anomaly.imaging.names import printable_name
+from anomaly.imaging.numbers import score_text
 from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import kinds, missed
@@ -143,7 +144,7 @@ def _caption(example: Example) -> str:
     right = {True: "right", False: "**wrong**"}[example.verdict == example.label]
     damage = f" ({kind(example.defect)})" if example.defect else ""
     return (
-        f"{right}: {example.label}{damage}, called {example.verdict or 'nothing'}; score {example.score:.3g}; "
+        f"{right}: {example.label}{damage}, called {example.verdict or 'nothing'}; score {score_text(example.score)}; "
         f"`{printable_name(example.name.rsplit('/', 1)[-1])}`"
     )
 

@@ -72,11 +72,11 @@ def test_text() -> None:
     sure = text_line(_with(probability=0.97, probability_low=0.91, probability_high=0.99))
     assert "probability 0.97 (0.91-0.99)" in sure
     unsure = text_line(_with(label="reinspect", score=1.0, reinspect_above=0.9, regions=()))
-    assert unsure == "image.png  reinspect  score 1, thresholds 0.9 and 1.21"
+    assert unsure == "image.png  reinspect  score 1.00, thresholds 0.900 and 1.21"
     assert "damaged    p-value 0.048  score" in text_line(_with(p_value=1 / 21))
     assert "p-value" not in text_line(_with(p_value=1 / 21, probability=0.97))
     assert text_line(_with(label="undamaged", score=0.5, regions=())) == (
-        "image.png  undamaged  score 0.5, threshold 1.21"
+        "image.png  undamaged  score 0.500, threshold 1.21"
     )
 
 

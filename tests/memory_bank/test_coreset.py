@@ -188,19 +188,6 @@ def test_most_distances_are_never_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     assert looked_at < 0.5 * 20_000 * 1000
 
 
-@pytest.mark.parametrize("share", [0.9, 0.4, 0.1])
-def test_picks_end_when_every_row_is_near_enough(share: float) -> None:
-    vectors = walks(600, 5)
-    whole = select_coreset(vectors, 600, seed=0)
-    enough = share * float(whole.radius[0])
-    picks = Picks(vectors, 600, enough=enough)
-    picks.take(int(whole.index[0]))
-    picks.finish()
-    assert picks.count == int(np.argmax(whole.radius <= enough)) + 1
-    np.testing.assert_array_equal(picks.index[: picks.count], whole.index[: picks.count])
-    assert covering_radius(vectors, vectors[picks.index[: picks.count]]) <= enough
-
-
 def test_bad_arguments() -> None:
     good = walks(10, 4)
     with pytest.raises(DtypeError, match="float64") as dtype:

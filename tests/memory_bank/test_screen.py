@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memory_bank._exact import squared_distances
-from memory_bank._screen import allowance, frame_of, left_factor, right_factor, squared_norms
+from memory_bank._screen import allowance, certainty, frame_of, left_factor, right_factor, squared_norms
 from tests.memory_bank.data import walks, word_counts
 
 
@@ -25,6 +25,25 @@ def test_a_pair_that_is_ruled_out_is_truly_farther(offset: float, scale: float) 
         ruled_out += np.count_nonzero(product[:, at] >= allowance(0.9 * truly, norms, frame.margin))
     if offset < 1e8:
         assert ruled_out > 0.95 * product.size  # and it rules nearly all others out
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e8])
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e20])
+def test_a_pair_that_is_certain_is_truly_nearer(offset: float, scale: float) -> None:
+    vectors = (np.concatenate([word_counts(150, 30), walks(150, 30)]) + np.float32(offset)) * np.float32(scale)
+    frame = frame_of(vectors)
+    placed = frame.place(vectors)
+    norms = squared_norms(placed)
+    product = left_factor(placed) @ right_factor(placed, norms, frame.margin).T
+    certain = 0
+    for at, vector in enumerate(vectors):
+        truly = squared_distances(vectors, vector) * frame.scale**2
+        # The widest limit that no row keeps: its own distance, less a hair.
+        for limit in (truly, np.nextafter(truly, 0)):
+            assert (product[:, at] >= certainty(limit, norms, frame.margin, largest=norms.max())).all()
+        certain += np.count_nonzero(product[:, at] < certainty(1.1 * truly, norms, frame.margin, largest=norms.max()))
+    if offset < 1e8:
+        assert certain > 0.95 * product.size
 
 
 def test_the_frame_centres_and_scales_by_a_power_of_two() -> None:
