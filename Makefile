@@ -33,8 +33,9 @@ reports: $(VENV)/.train
 test: lint
 	$(BIN)/python -m pytest
 
+# In one process for each core; a file's tests stay together, since they share what was trained for them.
 check: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
 
 # Whether the demo still prints what README.md shows; too long for every change.
 check-demo: $(VENV)/.dev

@@ -55,6 +55,7 @@ def test_the_table_and_the_choice_are_told(data: Path, capsys: pytest.CaptureFix
     assert sum(line.startswith("*") for line in out.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_training_takes_the_chosen_settings_and_says_so(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

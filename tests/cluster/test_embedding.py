@@ -69,6 +69,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[_Cluste
     yield found
 
 
+@pytest.mark.slow
 def test_a_fit_is_the_same_bit_by_bit(cluster: _Cluster, tmp_path: Path) -> None:
     config = replace_setting(replace_setting(Config(), "geometry.size", 96), "bank.max_rows", 100)
     config = replace_setting(config, "embedding.whitening", True)

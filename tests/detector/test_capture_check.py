@@ -81,6 +81,7 @@ def test_it_is_kept_with_the_trained_model(detector: Detector, tmp_path: Path) -
         assert (after.label, after.quality) == (before.label, before.quality)
 
 
+@pytest.mark.slow
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
     images = [write_part(tmp_path / f"{i}.png", i) for i in range(4)]
     config = dataclasses.replace(SMALL, capture=CaptureConfig(check=False))

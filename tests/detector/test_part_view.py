@@ -103,6 +103,7 @@ def small_tray(seed: int, *, damaged: int | None = None) -> UInt8Array:
     return np.repeat(np.clip(picture, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
+@pytest.mark.slow
 def test_each_part_type_is_found_at_its_own_size_also_when_nobody_names_it(tmp_path: Path) -> None:
     paths, types = [], []
     for seed in range(8):

@@ -50,6 +50,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[LabelledImage
     return write(8, 0, scratched=False), write(8, 100, scratched=False) + write(8, 200, scratched=True)
 
 
+@pytest.mark.slow
 def test_fine_damage_calls_for_a_larger_network_image(images) -> None:
     bank, validation = images
     said: list[tuple[str, int, int]] = []
@@ -63,6 +64,7 @@ def test_fine_damage_calls_for_a_larger_network_image(images) -> None:
     assert said[-1] == ("trying settings", 2 * 24, 2 * 24)
 
 
+@pytest.mark.slow
 def test_the_better_backbone_at_the_given_size_goes_on_to_the_others(images) -> None:
     bank, validation = images
     both = replace(SMALL, selection=replace(SMALL.selection, backbones=("efficientnet_lite0", "efficientnet_lite2")))
@@ -77,6 +79,7 @@ def test_the_better_backbone_at_the_given_size_goes_on_to_the_others(images) -> 
     assert said[-1] == ("trying settings", 3 * 24, 3 * 24)
 
 
+@pytest.mark.slow
 def test_the_same_images_give_the_same_choice(images) -> None:
     bank, validation = images
     first, second = (
@@ -113,6 +116,7 @@ def test_the_selection_is_never_given_a_test_image() -> None:
     assert {"bank", "validation"} < set(inspect.signature(select_settings).parameters)
 
 
+@pytest.mark.slow
 def test_training_opens_no_image_of_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_dataset(tmp_path / "parts", undamaged=26, damaged=12)
     opened: set[Path] = set()

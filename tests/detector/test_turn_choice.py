@@ -63,6 +63,7 @@ class _Memories:
         return PatchCore(config, device="cpu").remember([image.path for image in images], progress=progress)
 
 
+@pytest.mark.slow
 def test_parts_at_any_angle_call_for_turned_copies(images) -> None:
     bank, validation = images
     remember, said = _Memories(), []
@@ -79,6 +80,7 @@ def test_parts_at_any_angle_call_for_turned_copies(images) -> None:
     assert said[-1] == ("trying turned copies, 4 angles", 24, 24)
 
 
+@pytest.mark.slow
 def test_the_same_images_give_the_same_choice(images) -> None:
     bank, validation = images
     few = validation[::2]
@@ -89,6 +91,7 @@ def test_the_same_images_give_the_same_choice(images) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_many_bank_images_are_compared_by_some_and_all_remembered(images, monkeypatch: pytest.MonkeyPatch) -> None:
     bank, validation = images
     monkeypatch.setattr(turn_choice, "MOST_IMAGES", 5)
@@ -124,6 +127,7 @@ def test_where_nothing_is_to_be_tried_nothing_is(images, config: Config, fixed: 
     assert [turns for turns, _ in remember.asked] == [1]
 
 
+@pytest.mark.slow
 def test_numbers_are_tried_only_while_the_loss_falls(images, monkeypatch: pytest.MonkeyPatch) -> None:
     bank, validation = images
     losses = iter([0.6, 0.4, 0.5, 0.1])
