@@ -9,6 +9,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # An image of the test split: training has not seen it.
 DEMO_IMAGE ?= data/parts/gears/damaged/gear_0070.jpg
 
+# In one process for each core; a file's tests stay together, since they share what was trained for them.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
 .PHONY: check-demo demo report reports test check lint format docs clean
 
 demo: $(VENV)/.train
@@ -31,11 +34,10 @@ reports: $(VENV)/.train
 	$(BIN)/python model.py --report --model work/ball_screw --output docs/reports/ball_screw.pdf
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-# In one process for each core; a file's tests stay together, since they share what was trained for them.
 check: lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
+	$(PYTEST) -m "not slow"
 
 # Whether the demo still prints what README.md shows; too long for every change.
 check-demo: $(VENV)/.dev
