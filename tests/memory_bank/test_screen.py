@@ -4,18 +4,24 @@ import numpy as np
 import pytest
 
 from memory_bank._exact import squared_distances
-from memory_bank._screen import allowance, certainty, frame_of, left_factor, right_factor, squared_norms
+from memory_bank._screen import Frame, allowance, certainty, frame_of, left_factor, right_factor, squared_norms
+from memory_bank.types import Float32Array, Float64Array
 from tests.memory_bank.data import walks, word_counts
+
+
+def everything_with_everything(offset: float, scale: float) -> tuple[Float32Array, Frame, Float64Array, Float32Array]:
+    """Vectors, their frame, their squared norms in it, and the product of each with each."""
+    vectors = (np.concatenate([word_counts(150, 30), walks(150, 30)]) + np.float32(offset)) * np.float32(scale)
+    frame = frame_of(vectors)
+    placed = frame.place(vectors)
+    norms = squared_norms(placed)
+    return vectors, frame, norms, left_factor(placed) @ right_factor(placed, norms, frame.margin).T
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e8])
 @pytest.mark.parametrize("scale", [1e-25, 1.0, 1e20])
 def test_a_pair_that_is_ruled_out_is_truly_farther(offset: float, scale: float) -> None:
-    vectors = (np.concatenate([word_counts(150, 30), walks(150, 30)]) + np.float32(offset)) * np.float32(scale)
-    frame = frame_of(vectors)
-    placed = frame.place(vectors)
-    norms = squared_norms(placed)
-    product = left_factor(placed) @ right_factor(placed, norms, frame.margin).T
+    vectors, frame, norms, product = everything_with_everything(offset, scale)
     ruled_out = 0
     for at, vector in enumerate(vectors):
         truly = squared_distances(vectors, vector) * frame.scale**2
@@ -30,11 +36,7 @@ def test_a_pair_that_is_ruled_out_is_truly_farther(offset: float, scale: float) 
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e8])
 @pytest.mark.parametrize("scale", [1e-25, 1.0, 1e20])
 def test_a_pair_that_is_certain_is_truly_nearer(offset: float, scale: float) -> None:
-    vectors = (np.concatenate([word_counts(150, 30), walks(150, 30)]) + np.float32(offset)) * np.float32(scale)
-    frame = frame_of(vectors)
-    placed = frame.place(vectors)
-    norms = squared_norms(placed)
-    product = left_factor(placed) @ right_factor(placed, norms, frame.margin).T
+    vectors, frame, norms, product = everything_with_everything(offset, scale)
     certain = 0
     for at, vector in enumerate(vectors):
         truly = squared_distances(vectors, vector) * frame.scale**2
