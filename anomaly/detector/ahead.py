@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
 from anomaly.config import ImageConfig
-from anomaly.detector.beside import beside, wait_in_turn
+from anomaly.detector.beside import one_ahead
 from anomaly.imaging.decode import load_image
 from anomaly.types import UInt8Array
 
@@ -23,4 +22,4 @@ def load_ahead(paths: Iterable[Path], *, limits: ImageConfig) -> Iterator[UInt8A
     ImageError
         When the turn of an image comes that cannot be used; those before it have been handed out.
     """
-    return wait_in_turn(beside(partial(load_image, path, limits=limits)) for path in paths)
+    return one_ahead(load_image(path, limits=limits) for path in paths)
