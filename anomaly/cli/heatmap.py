@@ -6,8 +6,7 @@ import dataclasses
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from anomaly.cli.judging import check_part_type, listed_images, say_failures
@@ -17,7 +16,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import Row, json_line, json_object, text_line
 from anomaly.detector import Detector, load_detector
-from anomaly.detector.beside import beside, wait_in_turn
+from anomaly.detector.beside import one_ahead
 from anomaly.errors import ImageError, OutputError
 from anomaly.imaging.decode import IMAGE_SUFFIXES, load_image
 from anomaly.imaging.encode import write_image
@@ -71,26 +70,28 @@ def _rows(
 
     Drawing and compressing a picture takes as long as judging an image, and leaves a core idle.
     """
-    return wait_in_turn(
-        _begin(detector, path, output, part_type) if error is None else partial(Row, path, None, str(error))
-        for (path, error), output in zip(images, outputs, strict=True)
-    )
+    judged = one_ahead(_judge(detector, path, error, part_type) for path, error in images)
+    for found, output in zip(judged, outputs, strict=True):
+        if isinstance(found, Row):
+            yield found
+            continue
+        image, prediction = found
+        _make_folder(output.parent)
+        write_image(draw_heatmap(detector, image, prediction), output)
+        yield Row(prediction.path, prediction)
 
 
-def _begin(detector: Detector, path: str, output: Path, part_type: str) -> Callable[[], Row]:
-    """Judge an image and start to draw; what comes back waits for the picture."""
+def _judge(
+    detector: Detector, path: str, error: ImageError | None, part_type: str
+) -> tuple[UInt8Array, Prediction] | Row:
+    """Return a photograph and what is predicted of it, or the row that says why it cannot be judged."""
     try:
+        if error is not None:
+            raise error
         image = load_image(path, limits=detector.config.image)
-        prediction = dataclasses.replace(detector.predict(image, part_type=part_type), path=path)
-    except ImageError as error:
-        return partial(Row, path, None, str(error))
-    return beside(partial(_draw, detector, image, prediction, output))
-
-
-def _draw(detector: Detector, image: UInt8Array, prediction: Prediction, output: Path) -> Row:
-    _make_folder(output.parent)
-    write_image(draw_heatmap(detector, image, prediction), output)
-    return Row(prediction.path, prediction)
+        return image, dataclasses.replace(detector.predict(image, part_type=part_type), path=path)
+    except ImageError as reason:
+        return Row(path, None, str(reason))
 
 
 def draw_heatmap(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:

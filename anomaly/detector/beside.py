@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from functools import partial
@@ -43,35 +42,11 @@ def beside(work: Callable[[], Result]) -> Callable[[], Result]:
     return wait
 
 
-def wait_in_turn(started: Iterable[Callable[[], Result]]) -> Generator[Result, None, None]:
-    """Wait for pieces of work in their order, each when the next has been started.
-
-    Whoever stops in between, by an error or on purpose, waits for what is under way: no file is left half written.
-
-    Parameters
-    ----------
-    started : iterable of callable
-        Asking for the next starts it; see :func:`beside`. No more than two are under way.
-    """
-    under_way: deque[Callable[[], Result]] = deque()
-    try:
-        for wait in started:
-            under_way.append(wait)
-            if len(under_way) > 1:
-                yield under_way.popleft()()
-        while under_way:
-            yield under_way.popleft()()
-    finally:
-        for wait in under_way:
-            with suppress(Exception):
-                wait()
-
-
 def one_ahead(items: Iterable[Result]) -> Generator[Result, None, None]:
     """Ask for the next item while the caller works on the last one.
 
-    Unlike with :func:`wait_in_turn` only one item is under way at a time, so they may be made by what knows one caller
-    at a time, such as a generator or an embedding network. Errors are raised where the item's turn comes.
+    Only one item is under way at a time, so they may be made by what knows one caller at a time, such as a generator or
+    an embedding network. Errors are raised where the item's turn comes; whoever stops before waits for the item under way.
     """
     iterator, end = iter(items), object()
     waiting = beside(partial(next, iterator, end))

@@ -285,7 +285,7 @@ class Detector:
         )
         calibration = calibrate_by_type(merged.scores, choose)
         calibration = replace(calibration, notes=(*calibration.notes, *merged.notes))
-        source = _source(stored=len(old), new=len(new), recorded=len(scored))
+        source = _source(stored=len(old), new=len(new) + len(scored))
         return self._with_calibration(calibration, merged.scores, reason=reason, source=source)
 
     def _with_calibration(
@@ -377,11 +377,10 @@ class _Judged(NamedTuple):
     score: float
 
 
-def _source(*, stored: int, new: int, recorded: int) -> str:
+def _source(*, stored: int, new: int) -> str:
     """Where the scores of a calibration come from, in words."""
     parts = [f"{stored} stored scores"] if stored else []
-    parts += [f"{new} newly scored images"] if new else []
-    parts += [f"{recorded} operators' verdicts"] if recorded else []
+    parts += [f"{new} new scores"] if new else []
     return " and ".join(parts)
 
 

@@ -99,14 +99,17 @@ def train(
     left_out = _mislabelled(core, bank, validation, progress)
     kept = [image for number, image in enumerate(bank) if number not in left_out]
     remember = _remember_by(device, embed_all)
-    selection, memory = choose_turns(
+    selection, memory, scored = choose_turns(
         selection, bank=kept, validation=validation, remember=remember, fixed=fixed, progress=progress
     )
     detector = complete(memory, [image.path for image in kept], progress=progress)
     suspects = find_suspects(detector, kept, left_out=[bank[number] for number in left_out], progress=progress)
     notes = (*dataset.notes, *split.notes, *_left_out_notes(suspects))
     provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
-    detector = replace(detector, provenance=provenance).calibrate(validation, reason="training", progress=progress)
+    known = {image.name for image in scored}
+    detector = replace(detector, provenance=provenance).calibrate(
+        [image for image in validation if image.name not in known], scored=scored, reason="training", progress=progress
+    )
     return Training(detector, split, selection, split.select("test"), suspects)
 
 

@@ -1,8 +1,8 @@
 """At how many angles each undamaged image goes into the memory bank, chosen on the validation images.
 
 The other settings are chosen first, with the images as photographed (:mod:`anomaly.detector.selection`); only for those
-turned copies are tried, one number after the other as long as the loss falls, by the same measure and under the same
-rule: the given number stands unless another one's loss is lower by more than one standard error of the difference,
+turned copies are tried, one number after the other as long as the loss falls and is worth lowering, by the same measure
+and under the same rule: the given number stands unless another one's loss is lower by more than one standard error of the difference,
 image by image. What is compared are whole memories, of which one is kept: with the few rows of a trial, copies look
 useless where in the memory itself they are worth most (``docs/decisions/0025-turned-copies.md``).
 """
@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from anomaly.calibration import ScoredImage
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
 from anomaly.detector.detector import Detector
@@ -28,21 +29,34 @@ MOST_IMAGES = 160
 """Bank images that numbers are compared with, evenly spaced; a memory of no more is one of those compared."""
 MOST_COPIES = 640
 """Copies of all of them that are tried at most; embedding them takes a minute or two."""
+LOW_LOSS = 0.05
+"""Nats of loss, at which a label is given 95 % on (geometric) average: whatever would lower it further goes untried."""
 
 Remember: TypeAlias = Callable[[Config, Sequence[LabelledImage], Progress], Detector]
 """Fills memory banks with undamaged images, by these settings: see :meth:`anomaly.PatchCore.remember`."""
 
 
 class Turned(NamedTuple):
-    """The settings with ``bank.turns`` chosen, and the detector that remembers all bank images by them."""
+    """The settings with ``bank.turns`` chosen, and what came of it.
+
+    Attributes
+    ----------
+    selection : Selection
+    detector : Detector
+        Remembers all bank images by these settings.
+    scored : tuple of ScoredImage
+        The validation images that this very detector was tried on.
+    """
 
     selection: Selection
     detector: Detector
+    scored: tuple[ScoredImage, ...] = ()
 
 
 class _Tried(NamedTuple):
     turns: int
     detector: Detector
+    scored: tuple[ScoredImage, ...]
     losses: Float64Array
 
 
@@ -93,38 +107,46 @@ def choose_turns(
             progress(stage if turns == given else f"{stage}, {turns} angles", done, total)
 
         detector = remember(_with_turns(config, turns), some, tell)
-        return _Tried(turns, detector, _losses(detector, judged, tell))
+        scored = detector.score_labelled(
+            judged, progress=lambda _, done, total: tell("trying turned copies", done, total)
+        )
+        return _Tried(turns, detector, scored, _losses(scored, seed=config.seed))
 
     tried = [attempt(given)]
     for turns in others:
+        if tried[-1].losses.mean() <= LOW_LOSS:
+            break
         tried.append(attempt(turns))
         if tried[-1].losses.mean() >= tried[-2].losses.mean():
             break
     best, reason = _best(tried)
     chosen = replace(selection, config=_with_turns(config, best.turns), reasons=(*selection.reasons, reason))
-    whole = len(some) == len(bank)
-    return Turned(chosen, best.detector if whole else remember(chosen.config, bank, progress))
+    if len(some) < len(bank):
+        return Turned(chosen, remember(chosen.config, bank, progress))
+    return Turned(chosen, best.detector, best.scored)
 
 
 def _with_turns(config: Config, turns: int) -> Config:
     return replace(config, bank=replace(config.bank, turns=turns))
 
 
-def _losses(detector: Detector, judged: Sequence[LabelledImage], progress: Progress) -> Float64Array:
-    """Loss of each judged image under one memory, (n,)."""
-    scored = detector.score_labelled(
-        judged, progress=lambda _, done, total: progress("trying turned copies", done, total)
-    )
-    truth = np.array([image.label == DAMAGED for image in judged])
-    scores = np.array([[image.score for image in scored]])
-    losses: Float64Array = label_losses(scores, truth, seed=detector.config.seed)[0]
+def _losses(scored: Sequence[ScoredImage], *, seed: int) -> Float64Array:
+    """Loss of each image under one memory, (n,)."""
+    truth = np.array([image.label == DAMAGED for image in scored])
+    losses: Float64Array = label_losses(np.array([[image.score for image in scored]]), truth, seed=seed)[0]
     return losses
 
 
 def _best(tried: Sequence[_Tried]) -> tuple[_Tried, str]:
     """Apply the rule, and say why; the first is the given number."""
+    given = tried[0]
+    if len(tried) == 1:
+        return given, (
+            f"turned copies in the memory bank not tried: with {given.turns} the labels are told apart as it is "
+            f"(loss {given.losses.mean():.3f})."
+        )
     best, gain, error = best_of(np.stack([one.losses for one in tried]))
-    given, winner = tried[0], tried[best]
+    winner = tried[best]
     figures = ", ".join(f"{one.turns}: loss {one.losses.mean():.3f}" for one in tried)
     if gain > error:
         return winner, (

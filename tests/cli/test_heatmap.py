@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -58,25 +59,31 @@ def test_equal_names_from_different_folders_do_not_meet(
     assert written == expected
 
 
-def test_a_row_is_told_when_its_picture_is_there_and_the_next_image_is_judged(
+def test_a_row_is_told_when_its_picture_is_there_and_the_next_image_is_judged_meanwhile(
     trained_model: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged: list[str] = []
-    told: list[tuple[int, bool]] = []
-    images = ["bad.png", "a/x.png", "b/x.png"]
-    predict = Detector.predict
+    begun = [threading.Event() for _ in range(3)]
+    drawn: list[bool] = []
+    told: list[bool] = []
+    predict, draw = Detector.predict, heatmap.draw_heatmap
 
     def judge(self: Detector, image: UInt8Array, *, part_type: str = "") -> Prediction:
-        judged.append(part_type)
+        next(event for event in begun if not event.is_set()).set()
         return predict(self, image, part_type=part_type)
 
+    def draw_once_the_next_is_begun(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:
+        drawn.append(begun[min(len(drawn) + 1, 2)].wait(60))
+        return draw(detector, image, prediction)
+
     def tell(line: str) -> None:
-        told.append((len(judged), Path(line.rsplit("-> ", 1)[1]).is_file()))
+        told.append(Path(line.rsplit("-> ", 1)[1]).is_file())
 
     monkeypatch.setattr(Detector, "predict", judge)
+    monkeypatch.setattr(heatmap, "draw_heatmap", draw_once_the_next_is_begun)
     monkeypatch.setattr(heatmap, "emit", tell)
-    assert main(["--heatmap", *images, "--output", "out", "--model", str(trained_model)]) == 0
-    assert told == [(2, True), (3, True), (3, True)]
+    words = ["--heatmap", "bad.png", "a/x.png", "b/x.png", "--output", "out", "--model", str(trained_model)]
+    assert main(words) == 0
+    assert drawn == told == [True, True, True]
 
 
 def test_a_picture_that_cannot_be_written_ends_the_call(

@@ -62,7 +62,7 @@ def test_verdicts_become_validation_scores(
         assert [verdict.note for verdict in opened.verdicts()] == ["", "", "no shadow"]
     assert [(image.label, image.score) for image in new] == [(i.label, judged[i.sha256]) for i in new]
     assert [image.label for image in new] == ["undamaged", "undamaged", "damaged"]
-    assert after.source.endswith("and 3 operators' verdicts")
+    assert after.source.endswith("and 3 new scores")
     assert after.reason == f"--from-journal {journal}"
 
 

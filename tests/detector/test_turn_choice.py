@@ -67,7 +67,7 @@ class _Memories:
 def test_parts_at_any_angle_call_for_turned_copies(images) -> None:
     bank, validation = images
     remember, said = _Memories(), []
-    found, detector = choose_turns(
+    found, detector, scored = choose_turns(
         GIVEN, bank=bank, validation=validation, remember=remember, progress=lambda *told: said.append(told)
     )
     assert found.config == replace(CONFIG, bank=replace(CONFIG.bank, turns=4))
@@ -76,6 +76,7 @@ def test_parts_at_any_angle_call_for_turned_copies(images) -> None:
     assert found.reasons[1].startswith("chosen: each training image goes into the memory bank at 4 angles")
     names = tuple(image.name for image in bank)
     assert remember.asked == [(1, names), (4, names)]  # what is kept is what was compared
+    assert scored == detector.score_labelled(validation)
     assert ("trying turned copies", 24, 24) in said
     assert said[-1] == ("trying turned copies, 4 angles", 24, 24)
 
@@ -96,9 +97,10 @@ def test_many_bank_images_are_compared_by_some_and_all_remembered(images, monkey
     bank, validation = images
     monkeypatch.setattr(turn_choice, "MOST_IMAGES", 5)
     remember = _Memories()
-    found, detector = choose_turns(GIVEN, bank=bank, validation=validation, remember=remember)
+    found, detector, scored = choose_turns(GIVEN, bank=bank, validation=validation, remember=remember)
     assert [(turns, len(names)) for turns, names in remember.asked] == [(1, 5), (4, 5), (found.config.bank.turns, 10)]
     assert len(detector.bank_images) == 10
+    assert scored == ()  # by this memory none was
 
 
 def test_what_would_take_too_many_copies_is_not_tried(images, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,11 +133,29 @@ def test_where_nothing_is_to_be_tried_nothing_is(images, config: Config, fixed: 
 def test_numbers_are_tried_only_while_the_loss_falls(images, monkeypatch: pytest.MonkeyPatch) -> None:
     bank, validation = images
     losses = iter([0.6, 0.4, 0.5, 0.1])
-    monkeypatch.setattr(turn_choice, "_losses", lambda *_: np.full(24, next(losses)) + np.linspace(0, 0.01, 24))
+    monkeypatch.setattr(turn_choice, "_losses", lambda *_, seed: next(losses) + np.linspace(0, 0.01, 24))
     config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 3, 4)))
     remember = _Memories()
-    found, detector = choose_turns(
+    found, detector, _ = choose_turns(
         replace(GIVEN, config=config), bank=bank[:3], validation=validation, remember=remember
     )
     assert [turns for turns, _ in remember.asked] == [1, 2, 3]
     assert found.config.bank.turns == detector.config.bank.turns == 2
+
+
+@pytest.mark.parametrize(("losses", "asked"), [((0.03,), [1]), ((0.2, 0.04), [1, 2])])
+def test_where_the_labels_are_told_apart_no_further_number_is_tried(
+    images, losses: tuple[float, ...], asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank, validation = images
+    some, left = validation[::2], iter(losses)
+    monkeypatch.setattr(turn_choice, "_losses", lambda *_, seed: next(left) + np.linspace(0, 0.01, 12))
+    config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 4)))
+    remember = _Memories()
+    found, detector, scored = choose_turns(
+        replace(GIVEN, config=config), bank=bank[:3], validation=some, remember=remember
+    )
+    assert [turns for turns, _ in remember.asked] == asked
+    assert found.config.bank.turns == detector.config.bank.turns == asked[-1]
+    assert found.reasons[1].startswith("turned copies in the memory bank not tried: with 1") == (len(asked) == 1)
+    assert scored == detector.score_labelled(some)
