@@ -24,7 +24,9 @@ from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector import Detector
 from anomaly.detector.bank_change import without_images
 from anomaly.detector.leave_out import choose_to_leave_out
-from anomaly.detector.patchcore import PatchCore
+from anomaly.detector.memory import fill
+from anomaly.detector.patchcore import PatchCore, complete
+from anomaly.detector.progress import Progress
 from anomaly.detector.suspects import find_suspects
 from anomaly.evaluation.metrics import Interval, auroc_interval
 from anomaly.types import DAMAGED, UNDAMAGED
@@ -129,10 +131,10 @@ def _measure_share(
     planted = damaged[: _planted(len(train), share)]
     bank = [*train, *planted]
     bank = [bank[i] for i in np.random.default_rng(core.config.seed).permutation(len(bank))]
-    everything = _fit(core, bank)
-    left_out = choose_to_leave_out(core.prepare().build()[0], core.config, bank, validation)
+    everything, told_apart = _fit(core, bank, validation)
+    left_out = () if told_apart else choose_to_leave_out(core.prepare().build()[0], core.config, bank, validation)
     kept = [image for number, image in enumerate(bank) if number not in left_out]
-    detector = _fit(core, kept) if left_out else everything
+    detector = _fit(core, kept, validation)[0] if left_out else everything
     suspects = find_suspects(detector, kept, left_out=[bank[number] for number in left_out])
     named = {suspect.name for suspect in suspects}
     forgotten = [number for number, image in enumerate(kept) if image.name in named and image.label == DAMAGED]
@@ -152,8 +154,16 @@ def _measure_share(
     )
 
 
-def _fit(core: PatchCore, bank: Sequence[LabelledImage]) -> Detector:
-    return core.fit([image.path for image in bank], names=[image.name for image in bank])
+def _fit(core: PatchCore, bank: Sequence[LabelledImage], validation: Sequence[LabelledImage]) -> tuple[Detector, bool]:
+    """Return a detector of these bank images, and whether it tells the validation images apart."""
+
+    def remember(_: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
+        return core.remember(
+            [image.path for image in images], names=[image.name for image in images], progress=progress
+        )
+
+    memory = fill(remember, core.config, bank, validation)
+    return complete(memory.detector, [image.path for image in bank]), memory.tells_apart
 
 
 def _planted(n: int, share: float) -> int:

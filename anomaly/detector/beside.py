@@ -46,7 +46,8 @@ def one_ahead(items: Iterable[Result]) -> Generator[Result, None, None]:
     """Ask for the next item while the caller works on the last one.
 
     Only one item is under way at a time, so they may be made by what knows one caller at a time, such as a generator or
-    an embedding network. Errors are raised where the item's turn comes; whoever stops before waits for the item under way.
+    an embedding network. Errors are raised where the item's turn comes. Whoever stops before waits for the item under
+    way.
     """
     iterator, end = iter(items), object()
     waiting = beside(partial(next, iterator, end))

@@ -33,6 +33,8 @@ LEAST_IMAGES = 5
 """Fewer validation images of either label carry no choice."""
 MOST_IMAGES = 40
 """Validation images of either label that are looked at, evenly spaced."""
+LOW_LOSS = 0.05
+"""Nats of loss, at which a label is given 95 % on (geometric) average: nothing that lowers it is worth its time."""
 _FOLDS = 5
 _NEWTON_STEPS = 60
 _LONGEST_STEP = 1.0
@@ -66,11 +68,19 @@ class Selection:
         Sentences for people.
     trials : tuple of Trial
         All that were compared, best first; empty where nothing was.
+    loss : float or None
+        What the trial of these settings reached; None where nothing was compared.
     """
 
     config: Config
     reasons: tuple[str, ...]
     trials: tuple[Trial, ...] = ()
+    loss: float | None = None
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether even the trial told the labels apart so well that nothing better is worth looking for."""
+        return self.loss is not None and self.loss <= LOW_LOSS
 
 
 def select_settings(
@@ -201,7 +211,8 @@ def _choose(config: Config, candidates: Sequence[Candidate], scores: Float64Arra
         for c, loss, row in zip(candidates, mean, scores, strict=True)
     ]
     reasons = _reasons(trials[0], trials[best], trials[chosen], (gain, error), len(trials), truth)
-    return Selection(candidates[chosen].apply(config), reasons, tuple(sorted(trials, key=lambda t: t.loss)))
+    best_first = tuple(sorted(trials, key=lambda trial: trial.loss))
+    return Selection(candidates[chosen].apply(config), reasons, best_first, trials[chosen].loss)
 
 
 def best_of(losses: Float64Array) -> tuple[int, float, float]:

@@ -15,12 +15,13 @@ from anomaly.dataset.wording import counted, listed
 from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import EmbedAll, embed_here
 from anomaly.detector.leave_out import choose_to_leave_out
+from anomaly.detector.memory import Memory, Remember, fill
 from anomaly.detector.origin import Provenance
 from anomaly.detector.patchcore import PatchCore, complete
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection, select_settings
 from anomaly.detector.suspects import Suspect, find_suspects
-from anomaly.detector.turn_choice import Remember, choose_turns
+from anomaly.detector.turn_choice import choose_turns
 from anomaly.embedding.runtime import Device
 from anomaly.imaging.names import printable_name
 
@@ -96,19 +97,22 @@ def train(
     bank, validation = split.select("bank"), split.select("validation")
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
     core = PatchCore(selection.config, device=device)
-    left_out = _mislabelled(core, bank, validation, progress)
-    kept = [image for number, image in enumerate(bank) if number not in left_out]
     remember = _remember_by(device, embed_all)
-    selection, memory, scored = choose_turns(
-        selection, bank=kept, validation=validation, remember=remember, fixed=fixed, progress=progress
+    memory, left_out = _first_memory(selection, core, remember, bank, validation, progress)
+    kept = [image for number, image in enumerate(bank) if number not in left_out]
+    selection, memory = choose_turns(
+        selection, memory, bank=kept, validation=validation, remember=remember, fixed=fixed, progress=progress
     )
-    detector = complete(memory, [image.path for image in kept], progress=progress)
+    detector = complete(memory.detector, [image.path for image in kept], progress=progress)
     suspects = find_suspects(detector, kept, left_out=[bank[number] for number in left_out], progress=progress)
     notes = (*dataset.notes, *split.notes, *_left_out_notes(suspects))
     provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
-    known = {image.name for image in scored}
+    known = {image.name for image in memory.scored}
     detector = replace(detector, provenance=provenance).calibrate(
-        [image for image in validation if image.name not in known], scored=scored, reason="training", progress=progress
+        [image for image in validation if image.name not in known],
+        scored=memory.scored,
+        reason="training",
+        progress=progress,
     )
     return Training(detector, split, selection, split.select("test"), suspects)
 
@@ -138,6 +142,33 @@ def _provenance(
         selection=selection.reasons,
         splits=split.entries,
     )
+
+
+def _first_memory(
+    selection: Selection,
+    core: PatchCore,
+    remember: Remember,
+    bank: Sequence[LabelledImage],
+    validation: Sequence[LabelledImage],
+    progress: Progress,
+) -> tuple[Memory, tuple[int, ...]]:
+    """Fill the memory without the images that the validation images speak against, and return the places of those.
+
+    They are not looked for where the labels are told apart with them: then none does harm that could be seen.
+    """
+
+    def filled(left_out: tuple[int, ...], how: str = "") -> Memory:
+        kept = [image for number, image in enumerate(bank) if number not in left_out]
+        return fill(remember, selection.config, kept, validation, how=how, progress=progress)
+
+    if not selection.tells_apart:
+        left_out = _mislabelled(core, bank, validation, progress)
+        return filled(left_out), left_out
+    memory = filled(())
+    if memory.tells_apart:
+        return memory, ()
+    left_out = _mislabelled(core, bank, validation, progress)
+    return (filled(left_out, "mislabelled images left out") if left_out else memory), left_out
 
 
 def _mislabelled(

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from PIL import Image
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector, turn_choice
+from anomaly.detector.memory import Memory, fill
 from anomaly.detector.patchcore import PatchCore
-from anomaly.detector.progress import Progress
+from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import Selection
 from anomaly.detector.turn_choice import choose_turns
 from anomaly.types import DAMAGED, UNDAMAGED
@@ -63,51 +65,82 @@ class _Memories:
         return PatchCore(config, device="cpu").remember([image.path for image in images], progress=progress)
 
 
+def _choose(
+    bank: Sequence[LabelledImage],
+    validation: Sequence[LabelledImage],
+    remember: _Memories,
+    *,
+    config: Config = CONFIG,
+    fixed: Collection[str] = (),
+    progress: Progress = silent,
+) -> tuple[Selection, Memory]:
+    """Fill a memory by settings as given, and choose from there."""
+    given = replace(GIVEN, config=config)
+    memory = turn_choice.fill(remember, config, bank, validation)
+    return choose_turns(
+        given, memory, bank=bank, validation=validation, remember=remember, fixed=fixed, progress=progress
+    )
+
+
+def _with_losses(monkeypatch: pytest.MonkeyPatch, *losses: float) -> None:
+    """Have each memory that is filled reach the next of these losses."""
+    left = iter(losses)
+
+    def fill_and_pretend(*arguments: Any, **named: Any) -> Memory:
+        memory = fill(*arguments, **named)
+        return replace(memory, losses=next(left) + np.linspace(-0.005, 0.005, len(memory.scored)))
+
+    monkeypatch.setattr(turn_choice, "fill", fill_and_pretend)
+
+
 @pytest.mark.slow
 def test_parts_at_any_angle_call_for_turned_copies(images) -> None:
     bank, validation = images
     remember, said = _Memories(), []
-    found, detector, scored = choose_turns(
-        GIVEN, bank=bank, validation=validation, remember=remember, progress=lambda *told: said.append(told)
-    )
+    found, memory = _choose(bank, validation, remember, progress=lambda *told: said.append(told))
     assert found.config == replace(CONFIG, bank=replace(CONFIG.bank, turns=4))
-    assert detector.config.bank.turns == 4
+    assert memory.detector.config.bank.turns == 4
+    assert memory.scored == memory.detector.score_labelled(validation)
     assert found.reasons[0] == "as given."
     assert found.reasons[1].startswith("chosen: each training image goes into the memory bank at 4 angles")
     names = tuple(image.name for image in bank)
     assert remember.asked == [(1, names), (4, names)]  # what is kept is what was compared
-    assert scored == detector.score_labelled(validation)
-    assert ("trying turned copies", 24, 24) in said
-    assert said[-1] == ("trying turned copies, 4 angles", 24, 24)
+    assert said[-1] == ("trying the memory, 4 angles", 24, 24)
 
 
 @pytest.mark.slow
 def test_the_same_images_give_the_same_choice(images) -> None:
     bank, validation = images
-    few = validation[::2]
-    first, second = (choose_turns(GIVEN, bank=bank[:4], validation=few, remember=_Memories()) for _ in range(2))
-    assert first.selection == second.selection
-    assert [one.vectors.tobytes() for one in first.detector.banks] == [
-        two.vectors.tobytes() for two in second.detector.banks
+    (first, one), (second, two) = (_choose(bank[:4], validation[::2], _Memories()) for _ in range(2))
+    assert first == second
+    assert [bank.vectors.tobytes() for bank in one.detector.banks] == [
+        bank.vectors.tobytes() for bank in two.detector.banks
     ]
 
 
 @pytest.mark.slow
-def test_many_bank_images_are_compared_by_some_and_all_remembered(images, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("losses", "asked"),
+    [((0.5, 0.5, 0.4, 0.4), [(1, 10), (1, 5), (4, 5), (4, 10)]), ((0.5, 0.5, 0.6), [(1, 10), (1, 5), (4, 5)])],
+)
+def test_many_bank_images_are_compared_by_some_and_all_remembered(
+    images, losses: tuple[float, ...], asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bank, validation = images
     monkeypatch.setattr(turn_choice, "MOST_IMAGES", 5)
+    _with_losses(monkeypatch, *losses)
     remember = _Memories()
-    found, detector, scored = choose_turns(GIVEN, bank=bank, validation=validation, remember=remember)
-    assert [(turns, len(names)) for turns, names in remember.asked] == [(1, 5), (4, 5), (found.config.bank.turns, 10)]
-    assert len(detector.bank_images) == 10
-    assert scored == ()  # by this memory none was
+    found, memory = _choose(bank, validation, remember)
+    assert [(turns, len(names)) for turns, names in remember.asked] == asked
+    assert len(memory.detector.bank_images) == 10
+    assert memory.detector.config.bank.turns == found.config.bank.turns == (4 if (4, 10) in asked else 1)
 
 
 def test_what_would_take_too_many_copies_is_not_tried(images, monkeypatch: pytest.MonkeyPatch) -> None:
     bank, validation = images
     monkeypatch.setattr(turn_choice, "MOST_COPIES", 39)
     remember = _Memories()
-    assert choose_turns(GIVEN, bank=bank, validation=validation, remember=remember).selection is GIVEN
+    assert _choose(bank, validation, remember)[0] == GIVEN
     assert [turns for turns, _ in remember.asked] == [1]
 
 
@@ -123,24 +156,22 @@ def test_what_would_take_too_many_copies_is_not_tried(images, monkeypatch: pytes
 )
 def test_where_nothing_is_to_be_tried_nothing_is(images, config: Config, fixed: set[str], most: int) -> None:
     bank, validation = images
-    given, remember = replace(GIVEN, config=config), _Memories()
-    found = choose_turns(given, bank=bank[:3], validation=validation[:most], remember=remember, fixed=fixed)
-    assert found.selection is given
+    remember = _Memories()
+    found, memory = _choose(bank[:3], validation[:most], remember, config=config, fixed=fixed)
+    assert found == replace(GIVEN, config=config)
     assert [turns for turns, _ in remember.asked] == [1]
+    assert len(memory.scored) == len(memory.losses) == (24 if most == 24 else 0)
 
 
 @pytest.mark.slow
 def test_numbers_are_tried_only_while_the_loss_falls(images, monkeypatch: pytest.MonkeyPatch) -> None:
     bank, validation = images
-    losses = iter([0.6, 0.4, 0.5, 0.1])
-    monkeypatch.setattr(turn_choice, "_losses", lambda *_, seed: next(losses) + np.linspace(0, 0.01, 24))
+    _with_losses(monkeypatch, 0.6, 0.4, 0.5, 0.1)
     config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 3, 4)))
     remember = _Memories()
-    found, detector, _ = choose_turns(
-        replace(GIVEN, config=config), bank=bank[:3], validation=validation, remember=remember
-    )
+    found, memory = _choose(bank[:3], validation, remember, config=config)
     assert [turns for turns, _ in remember.asked] == [1, 2, 3]
-    assert found.config.bank.turns == detector.config.bank.turns == 2
+    assert found.config.bank.turns == memory.detector.config.bank.turns == 2
 
 
 @pytest.mark.parametrize(("losses", "asked"), [((0.03,), [1]), ((0.2, 0.04), [1, 2])])
@@ -148,14 +179,13 @@ def test_where_the_labels_are_told_apart_no_further_number_is_tried(
     images, losses: tuple[float, ...], asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank, validation = images
-    some, left = validation[::2], iter(losses)
-    monkeypatch.setattr(turn_choice, "_losses", lambda *_, seed: next(left) + np.linspace(0, 0.01, 12))
+    _with_losses(monkeypatch, *losses)
     config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 4)))
     remember = _Memories()
-    found, detector, scored = choose_turns(
-        replace(GIVEN, config=config), bank=bank[:3], validation=some, remember=remember
-    )
+    found, memory = _choose(bank[:3], validation[::2], remember, config=config)
     assert [turns for turns, _ in remember.asked] == asked
-    assert found.config.bank.turns == detector.config.bank.turns == asked[-1]
-    assert found.reasons[1].startswith("turned copies in the memory bank not tried: with 1") == (len(asked) == 1)
-    assert scored == detector.score_labelled(some)
+    assert found.config.bank.turns == memory.detector.config.bank.turns == asked[-1]
+    not_tried = found.reasons[1].startswith(
+        "turned copies in the memory bank not tried: with 1 the labels are told apart"
+    )
+    assert not_tried == (len(asked) == 1)
