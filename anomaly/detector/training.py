@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from anomaly.calibration import ScoredImage
 from anomaly.config import Config
 from anomaly.dataset import Dataset, LabelledImage, SplitAssignment, find_duplicates, split_dataset
 from anomaly.dataset.wording import counted, listed
@@ -75,8 +76,8 @@ def train(
     embed_all : EmbedAll
         Who embeds the images that the memory is made of; see :class:`anomaly.PatchCore`.
     progress : Progress
-        Told about ``checking images``, ``trying settings``, ``trying turned copies``, ``looking for mislabelled
-        images``, ``looking for suspects`` and the stages of :meth:`anomaly.PatchCore.fit` and
+        Told about ``checking images``, ``trying settings``, ``looking for mislabelled images``, ``trying the
+        memory``, ``looking for suspects`` and the stages of :meth:`anomaly.PatchCore.fit` and
         :meth:`anomaly.Detector.calibrate`.
 
     Returns
@@ -107,13 +108,7 @@ def train(
     suspects = find_suspects(detector, kept, left_out=[bank[number] for number in left_out], progress=progress)
     notes = (*dataset.notes, *split.notes, *_left_out_notes(suspects))
     provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
-    known = {image.name for image in memory.scored}
-    detector = replace(detector, provenance=provenance).calibrate(
-        [image for image in validation if image.name not in known],
-        scored=memory.scored,
-        reason="training",
-        progress=progress,
-    )
+    detector = _calibrated(replace(detector, provenance=provenance), memory.scored, validation, progress)
     return Training(detector, split, selection, split.select("test"), suspects)
 
 
@@ -179,6 +174,15 @@ def _mislabelled(
         return ()
     extractor, _ = core.prepare().build()
     return choose_to_leave_out(extractor, core.config, bank, validation, progress=progress)
+
+
+def _calibrated(
+    detector: Detector, scored: tuple[ScoredImage, ...], validation: Sequence[LabelledImage], progress: Progress
+) -> Detector:
+    """Calibrate on all validation images, some of which the same memory has scored before."""
+    known = {image.name for image in scored}
+    others = [image for image in validation if image.name not in known]
+    return detector.calibrate(others, scored=scored, reason="training", progress=progress)
 
 
 def _left_out_notes(suspects: Sequence[Suspect]) -> list[str]:

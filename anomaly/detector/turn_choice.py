@@ -51,8 +51,7 @@ def choose_turns(
     fixed : collection of str
         Settings that are not to be touched; with ``bank.turns`` among them nothing is tried.
     progress : Progress
-        Told what :func:`~anomaly.detector.memory.fill` tells, for every number but the given one with the number
-        (``embedding, 4 angles``).
+        See :func:`~anomaly.detector.memory.fill`; told the number with the stage (``embedding, 4 angles``).
 
     Returns
     -------
@@ -68,15 +67,11 @@ def choose_turns(
     config = selection.config
     given = config.bank.turns
     some = [bank[i] for i in evenly(len(bank), MOST_IMAGES)]
-    others = [n for n in config.selection.turns if n != given and n * len(some) <= MOST_COPIES]
-    if not config.selection.automatic or SETTING in fixed or not others or not memory.scored:
+    others = _others(config, len(some))
+    if SETTING in fixed or not others or not memory.scored:
         return selection, memory
     if memory.tells_apart:
-        reason = (
-            f"turned copies in the memory bank not tried: with {given} the labels are told apart "
-            f"(loss {memory.losses.mean():.3f})."
-        )
-        return replace(selection, reasons=(*selection.reasons, reason)), memory
+        return _with_reason(selection, _no_need(memory)), memory
 
     def filled(turns: int, images: Sequence[LabelledImage]) -> Memory:
         how = "" if turns == given else f"{turns} angles"
@@ -90,11 +85,31 @@ def choose_turns(
             break
     best, reason = _best(tried)
     if best is tried[0]:
-        return replace(selection, reasons=(*selection.reasons, reason)), memory
-    chosen = _with_turns(config, best.detector.config.bank.turns)
-    if not whole:
-        best = filled(chosen.bank.turns, bank)
-    return replace(selection, config=chosen, reasons=(*selection.reasons, reason)), best
+        return _with_reason(selection, reason), memory
+    turns = _turns_of(best)
+    chosen = replace(_with_reason(selection, reason), config=_with_turns(config, turns))
+    return chosen, best if whole else filled(turns, bank)
+
+
+def _others(config: Config, n: int) -> list[int]:
+    """Numbers of angles to try besides the given one, of n images."""
+    numbers = config.selection.turns if config.selection.automatic else ()
+    return [turns for turns in numbers if turns != config.bank.turns and turns * n <= MOST_COPIES]
+
+
+def _turns_of(memory: Memory) -> int:
+    return memory.detector.config.bank.turns
+
+
+def _with_reason(selection: Selection, reason: str) -> Selection:
+    return replace(selection, reasons=(*selection.reasons, reason))
+
+
+def _no_need(memory: Memory) -> str:
+    return (
+        f"turned copies in the memory bank not tried: with {_turns_of(memory)} the labels are told apart "
+        f"(loss {memory.losses.mean():.3f})."
+    )
 
 
 def _with_turns(config: Config, turns: int) -> Config:
@@ -104,8 +119,8 @@ def _with_turns(config: Config, turns: int) -> Config:
 def _best(tried: Sequence[Memory]) -> tuple[Memory, str]:
     """Apply the rule, and say why; the first is by the given number."""
     best, gain, error = best_of(np.stack([one.losses for one in tried]))
-    given, winner = (one.detector.config.bank.turns for one in (tried[0], tried[best]))
-    figures = ", ".join(f"{one.detector.config.bank.turns}: loss {one.losses.mean():.3f}" for one in tried)
+    given, winner = _turns_of(tried[0]), _turns_of(tried[best])
+    figures = ", ".join(f"{_turns_of(one)}: loss {one.losses.mean():.3f}" for one in tried)
     if gain > error:
         return tried[best], (
             f"chosen: each training image goes into the memory bank at {winner} angles ({figures}); as given "

@@ -22,12 +22,12 @@ def labelled(paths: Sequence[Path]) -> list[LabelledImage]:
     return [LabelledImage(path, path.name, "undamaged") for path in paths]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def mixed_paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("mixed")
     return [write_part(folder / f"{i:02d}.png", i, damaged=i in PLANTED) for i in range(20)]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def mixed_detector(mixed_paths: list[Path]) -> Detector:
     return PatchCore(SMALL, device="cpu").fit(mixed_paths, names=[path.name for path in mixed_paths])

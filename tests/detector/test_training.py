@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -45,11 +45,12 @@ def test_mislabelled_images_are_looked_for_unless_the_labels_are_told_apart(
 ) -> None:
     done: list[str] = []
     reached = iter(losses)
+    detector = cast(Detector, None)  # nobody looks at it
     scored = (ScoredImage("d.png", "0" * 64, "damaged", 2.0),)
 
     def fill(remember: Any, config: Config, bank: list[LabelledImage], *_: Any, **__: Any) -> Memory:
         done.append("filled with " + " ".join(image.name for image in bank))
-        return Memory(mixed_detector, scored, np.array([next(reached)]))
+        return Memory(detector, scored, np.array([next(reached)]))
 
     def look(*_: Any) -> tuple[int, ...]:
         done.append("looked")
@@ -59,7 +60,7 @@ def test_mislabelled_images_are_looked_for_unless_the_labels_are_told_apart(
     monkeypatch.setattr(training, "_mislabelled", look)
     bank = [LabelledImage(Path(name), name, UNDAMAGED) for name in "abc"]
     selection = Selection(SMALL, (), loss=trial)
-    _, left_out = training._first_memory(selection, PatchCore(SMALL), lambda *_: mixed_detector, bank, [], silent)
+    _, left_out = training._first_memory(selection, PatchCore(SMALL), lambda *_: detector, bank, [], silent)
     assert done == steps
     assert left_out == ((1,) if "looked" in steps else ())
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from anomaly.calibration import ScoredImage
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector, turn_choice
@@ -66,31 +69,11 @@ class _Memories:
 
 
 def _choose(
-    bank: Sequence[LabelledImage],
-    validation: Sequence[LabelledImage],
-    remember: _Memories,
-    *,
-    config: Config = CONFIG,
-    fixed: Collection[str] = (),
-    progress: Progress = silent,
+    bank: Sequence[LabelledImage], validation: Sequence[LabelledImage], remember: _Memories, progress: Progress = silent
 ) -> tuple[Selection, Memory]:
     """Fill a memory by settings as given, and choose from there."""
-    given = replace(GIVEN, config=config)
-    memory = turn_choice.fill(remember, config, bank, validation)
-    return choose_turns(
-        given, memory, bank=bank, validation=validation, remember=remember, fixed=fixed, progress=progress
-    )
-
-
-def _with_losses(monkeypatch: pytest.MonkeyPatch, *losses: float) -> None:
-    """Have each memory that is filled reach the next of these losses."""
-    left = iter(losses)
-
-    def fill_and_pretend(*arguments: Any, **named: Any) -> Memory:
-        memory = fill(*arguments, **named)
-        return replace(memory, losses=next(left) + np.linspace(-0.005, 0.005, len(memory.scored)))
-
-    monkeypatch.setattr(turn_choice, "fill", fill_and_pretend)
+    memory = fill(remember, CONFIG, bank, validation)
+    return choose_turns(GIVEN, memory, bank=bank, validation=validation, remember=remember, progress=progress)
 
 
 @pytest.mark.slow
@@ -118,74 +101,93 @@ def test_the_same_images_give_the_same_choice(images) -> None:
     ]
 
 
-@pytest.mark.slow
+def _choose_by(
+    losses: Sequence[float], monkeypatch: pytest.MonkeyPatch, *, config: Config = CONFIG, fixed: Collection[str] = ()
+) -> tuple[Selection, Memory, list[tuple[int, int]]]:
+    """Choose where each memory that is filled, of ten images, has the next of these losses.
+
+    Returns what was chosen, and the numbers of angles and images of the memories.
+    """
+    left, asked = iter(losses), []
+    scored = (ScoredImage("a.png", "0" * 64, DAMAGED, 1.0),) * 10
+
+    def pretend(_: Any, config: Config, bank: Sequence[LabelledImage], *__: Any, **___: Any) -> Memory:
+        asked.append((config.bank.turns, len(bank)))
+        detector = cast(Detector, SimpleNamespace(config=config))
+        return Memory(detector, scored, next(left) + np.linspace(-0.005, 0.005, 10))
+
+    monkeypatch.setattr(turn_choice, "fill", pretend)
+    bank = [LabelledImage(Path(f"{number}.png"), f"{number}.png", UNDAMAGED) for number in range(10)]
+    found, memory = choose_turns(
+        replace(GIVEN, config=config),
+        pretend(None, config, bank),
+        bank=bank,
+        validation=[],
+        remember=_Memories(),
+        fixed=fixed,
+    )
+    assert memory.detector.config == found.config
+    return found, memory, asked
+
+
 @pytest.mark.parametrize(
     ("losses", "asked"),
     [((0.5, 0.5, 0.4, 0.4), [(1, 10), (1, 5), (4, 5), (4, 10)]), ((0.5, 0.5, 0.6), [(1, 10), (1, 5), (4, 5)])],
+    ids=["copies are better", "copies are no better"],
 )
 def test_many_bank_images_are_compared_by_some_and_all_remembered(
-    images, losses: tuple[float, ...], asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+    losses: tuple[float, ...], asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bank, validation = images
     monkeypatch.setattr(turn_choice, "MOST_IMAGES", 5)
-    _with_losses(monkeypatch, *losses)
-    remember = _Memories()
-    found, memory = _choose(bank, validation, remember)
-    assert [(turns, len(names)) for turns, names in remember.asked] == asked
-    assert len(memory.detector.bank_images) == 10
-    assert memory.detector.config.bank.turns == found.config.bank.turns == (4 if (4, 10) in asked else 1)
+    found, _, filled = _choose_by(losses, monkeypatch)
+    assert filled == asked
+    assert found.config.bank.turns == (4 if (4, 10) in asked else 1)
 
 
-def test_what_would_take_too_many_copies_is_not_tried(images, monkeypatch: pytest.MonkeyPatch) -> None:
-    bank, validation = images
+def test_what_would_take_too_many_copies_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn_choice, "MOST_COPIES", 39)
-    remember = _Memories()
-    assert _choose(bank, validation, remember)[0] == GIVEN
-    assert [turns for turns, _ in remember.asked] == [1]
+    found, _, filled = _choose_by([0.5], monkeypatch)
+    assert (found, filled) == (GIVEN, [(1, 10)])
 
 
 @pytest.mark.parametrize(
-    ("config", "fixed", "most"),
+    ("config", "fixed"),
     [
-        (CONFIG, {"bank.turns"}, 24),
-        (replace(CONFIG, selection=replace(CONFIG.selection, turns=())), set(), 24),
-        (replace(CONFIG, selection=replace(CONFIG.selection, automatic=False)), set(), 24),
-        (CONFIG, set(), 14),
+        (CONFIG, {"bank.turns"}),
+        (replace(CONFIG, selection=replace(CONFIG.selection, turns=())), set()),
+        (replace(CONFIG, selection=replace(CONFIG.selection, automatic=False)), set()),
     ],
-    ids=["fixed", "none to try", "off", "too few labels"],
+    ids=["fixed", "none to try", "off"],
 )
-def test_where_nothing_is_to_be_tried_nothing_is(images, config: Config, fixed: set[str], most: int) -> None:
-    bank, validation = images
-    remember = _Memories()
-    found, memory = _choose(bank[:3], validation[:most], remember, config=config, fixed=fixed)
-    assert found == replace(GIVEN, config=config)
-    assert [turns for turns, _ in remember.asked] == [1]
-    assert len(memory.scored) == len(memory.losses) == (24 if most == 24 else 0)
-
-
-@pytest.mark.slow
-def test_numbers_are_tried_only_while_the_loss_falls(images, monkeypatch: pytest.MonkeyPatch) -> None:
-    bank, validation = images
-    _with_losses(monkeypatch, 0.6, 0.4, 0.5, 0.1)
-    config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 3, 4)))
-    remember = _Memories()
-    found, memory = _choose(bank[:3], validation, remember, config=config)
-    assert [turns for turns, _ in remember.asked] == [1, 2, 3]
-    assert found.config.bank.turns == memory.detector.config.bank.turns == 2
-
-
-@pytest.mark.parametrize(("losses", "asked"), [((0.03,), [1]), ((0.2, 0.04), [1, 2])])
-def test_where_the_labels_are_told_apart_no_further_number_is_tried(
-    images, losses: tuple[float, ...], asked: list[int], monkeypatch: pytest.MonkeyPatch
+def test_where_nothing_is_to_be_tried_nothing_is(
+    config: Config, fixed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bank, validation = images
-    _with_losses(monkeypatch, *losses)
+    found, _, filled = _choose_by([0.5], monkeypatch, config=config, fixed=fixed)
+    assert (found, filled) == (replace(GIVEN, config=config), [(1, 10)])
+
+
+def test_a_memory_that_was_not_tried_is_kept() -> None:
+    memory = Memory(cast(Detector, SimpleNamespace(config=CONFIG)), (), np.empty(0))
+    bank = [LabelledImage(Path("a.png"), "a.png", UNDAMAGED)]
+    assert choose_turns(GIVEN, memory, bank=bank, validation=[], remember=_Memories()) == (GIVEN, memory)
+
+
+def test_numbers_are_tried_only_while_the_loss_falls(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 3, 4)))
+    found, memory, filled = _choose_by([0.6, 0.4, 0.5, 0.1], monkeypatch, config=config)
+    assert filled == [(1, 10), (2, 10), (3, 10)]
+    assert found.config.bank.turns == 2
+    assert memory.losses.mean() == pytest.approx(0.4)
+    assert "(1: loss 0.600, 2: loss 0.400, 3: loss 0.500)" in found.reasons[1]
+
+
+@pytest.mark.parametrize(("losses", "angles"), [((0.03,), [1]), ((0.2, 0.04), [1, 2])])
+def test_where_the_labels_are_told_apart_no_further_number_is_tried(
+    losses: tuple[float, ...], angles: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = replace(CONFIG, selection=replace(CONFIG.selection, turns=(2, 4)))
-    remember = _Memories()
-    found, memory = _choose(bank[:3], validation[::2], remember, config=config)
-    assert [turns for turns, _ in remember.asked] == asked
-    assert found.config.bank.turns == memory.detector.config.bank.turns == asked[-1]
-    not_tried = found.reasons[1].startswith(
-        "turned copies in the memory bank not tried: with 1 the labels are told apart"
-    )
-    assert not_tried == (len(asked) == 1)
+    found, _, filled = _choose_by(losses, monkeypatch, config=config)
+    assert filled == [(turns, 10) for turns in angles]
+    assert found.config.bank.turns == angles[-1]
+    not_tried = "turned copies in the memory bank not tried: with 1 the labels are told apart (loss 0.030)."
+    assert (found.reasons[1] == not_tried) == (len(angles) == 1)
