@@ -29,6 +29,8 @@ def test_a_small_set_is_measured_and_written(tmp_path: Path, capsys: pytest.Capt
     ]
     for entry in sets:
         assert entry["planted_named"] == entry["planted"], "a blob stands out"
-        assert entry["planted_left_out"] == entry["planted"], "and validation images show such blobs"
+        # Validation images show such blobs; where they are told apart all the same, nothing is looked for.
+        assert entry["planted_left_out"] in (0, entry["planted"])
+        assert entry["auroc_tolerating"] == 1.0
         assert entry["undamaged_left_out"] <= entry["undamaged_named"]
         assert entry["auroc"] == entry["auroc_after"] == 1.0
