@@ -125,7 +125,7 @@ class SelectionConfig:
     top_share: tuple[float, ...] = (0.001, 0.003, 0.01)
     """For ``scoring.top_share``."""
     turns: tuple[int, ...] = (4, 8)
-    """For ``bank.turns``, once the other settings are chosen; empty: none."""
+    """For ``bank.turns``, once the other settings are chosen, unless the labels are told apart by then; empty: none."""
     leave_out: bool = True
     """Leave undamaged images out of the memory bank in which damaged validation images would look more ordinary."""
 
