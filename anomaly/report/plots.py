@@ -86,13 +86,14 @@ def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[tuple[str, f
         axis.axvline(threshold, color="black", linewidth=1)
         axis.annotate(
             f"{name} {threshold:.4g}",
-            (threshold, 1.55 + 0.22 * number),
+            (threshold, 1.55 + 0.3 * number),
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
             fontsize=7.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},  # lines of other thresholds end behind it
         )
-    axis.set_ylim(-0.5, 1.45 + 0.25 * len(thresholds))
+    axis.set_ylim(-0.5, 1.45 + 0.3 * len(thresholds))
     axis.set_yticks([0, 1], ["undamaged", "damaged"])
     axis.set_xlabel("score (larger: stranger);  dots: judged rightly, crosses: wrongly")
     return _svg(figure)
