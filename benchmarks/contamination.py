@@ -24,9 +24,8 @@ from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector import Detector
 from anomaly.detector.bank_change import without_images
 from anomaly.detector.leave_out import choose_to_leave_out
-from anomaly.detector.memory import fill
+from anomaly.detector.memory import fill, remember_by
 from anomaly.detector.patchcore import PatchCore, complete
-from anomaly.detector.progress import Progress
 from anomaly.detector.suspects import find_suspects
 from anomaly.evaluation.metrics import Interval, auroc_interval
 from anomaly.types import DAMAGED, UNDAMAGED
@@ -156,13 +155,7 @@ def _measure_share(
 
 def _fit(core: PatchCore, bank: Sequence[LabelledImage], validation: Sequence[LabelledImage]) -> tuple[Detector, bool]:
     """Return a detector of these bank images, and whether it tells the validation images apart."""
-
-    def remember(_: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
-        return core.remember(
-            [image.path for image in images], names=[image.name for image in images], progress=progress
-        )
-
-    memory = fill(remember, core.config, bank, validation)
+    memory = fill(remember_by("cpu"), core.config, bank, validation)
     return complete(memory.detector, [image.path for image in bank]), memory.tells_apart
 
 

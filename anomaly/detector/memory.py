@@ -12,8 +12,11 @@ from anomaly.calibration import ScoredImage
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
 from anomaly.detector.detector import Detector
+from anomaly.detector.embedded import EmbedAll, embed_here
+from anomaly.detector.patchcore import PatchCore
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.selection import LEAST_IMAGES, LOW_LOSS, label_losses, some_of_each_label
+from anomaly.embedding.runtime import Device
 from anomaly.types import DAMAGED, Float64Array
 
 Remember: TypeAlias = Callable[[Config, Sequence[LabelledImage], Progress], Detector]
@@ -42,6 +45,20 @@ class Memory:
     def tells_apart(self) -> bool:
         """Whether the labels are told apart so well that nothing better is worth looking for."""
         return bool(self.scored) and float(self.losses.mean()) <= LOW_LOSS
+
+
+def remember_by(device: Device, embed_all: EmbedAll = embed_here) -> Remember:
+    """Return what fills memory banks on this device; see :class:`anomaly.PatchCore` for both."""
+
+    def remember(config: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
+        return PatchCore(config, device=device, embed_all=embed_all).remember(
+            [image.path for image in images],
+            names=[image.name for image in images],
+            part_types=[image.part_type for image in images],
+            progress=progress,
+        )
+
+    return remember
 
 
 def fill(

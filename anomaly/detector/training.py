@@ -16,7 +16,7 @@ from anomaly.dataset.wording import counted, listed
 from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import EmbedAll, embed_here
 from anomaly.detector.leave_out import choose_to_leave_out
-from anomaly.detector.memory import Memory, Remember, fill
+from anomaly.detector.memory import Memory, Remember, fill, remember_by
 from anomaly.detector.origin import Provenance
 from anomaly.detector.patchcore import PatchCore, complete
 from anomaly.detector.progress import Progress, silent
@@ -98,7 +98,7 @@ def train(
     bank, validation = split.select("bank"), split.select("validation")
     selection = select_settings(config, bank=bank, validation=validation, fixed=fixed, device=device, progress=progress)
     core = PatchCore(selection.config, device=device)
-    remember = _remember_by(device, embed_all)
+    remember = remember_by(device, embed_all)
     memory, left_out = _first_memory(selection, core, remember, bank, validation, progress)
     kept = [image for number, image in enumerate(bank) if number not in left_out]
     selection, memory = choose_turns(
@@ -110,20 +110,6 @@ def train(
     provenance = _provenance(dataset, data, notes=notes, selection=selection, split=split)
     detector = _calibrated(replace(detector, provenance=provenance), memory.scored, validation, progress)
     return Training(detector, split, selection, split.select("test"), suspects)
-
-
-def _remember_by(device: Device, embed_all: EmbedAll) -> Remember:
-    """Return what fills memory banks with labelled images."""
-
-    def remember(config: Config, images: Sequence[LabelledImage], progress: Progress) -> Detector:
-        return PatchCore(config, device=device, embed_all=embed_all).remember(
-            [image.path for image in images],
-            names=[image.name for image in images],
-            part_types=[image.part_type for image in images],
-            progress=progress,
-        )
-
-    return remember
 
 
 def _provenance(

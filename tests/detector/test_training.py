@@ -37,11 +37,7 @@ HIGH, LOW = 0.4, 0.01
     ids=["no trial", "trial misses damage", "told apart", "only the trial tells apart"],
 )
 def test_mislabelled_images_are_looked_for_unless_the_labels_are_told_apart(
-    mixed_detector: Detector,
-    trial: float | None,
-    losses: list[float],
-    steps: list[str],
-    monkeypatch: pytest.MonkeyPatch,
+    trial: float | None, losses: list[float], steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
     reached = iter(losses)
