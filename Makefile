@@ -36,8 +36,9 @@ reports: $(VENV)/.train
 test: lint
 	$(PYTEST)
 
+# A core each and no more: libraries that share both cores with the other process wait for each other.
 check: lint
-	$(PYTEST) -m "not slow"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) -m "not slow"
 
 # Whether the demo still prints what README.md shows; too long for every change.
 check-demo: $(VENV)/.dev

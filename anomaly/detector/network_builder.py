@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from anomaly.config import Config
+from anomaly.config import Config, EmbeddingConfig
 from anomaly.detector.features import Extractor
 from anomaly.detector.origin import EmbeddingFiles
 from anomaly.embedding.openvino_runtime import OpenVINORuntime, export
 from anomaly.embedding.registry import backbone
 from anomaly.embedding.runtime import Device, Runtime, cuda_present
-from anomaly.embedding.weights import load_weights
+from anomaly.embedding.weights import StateDict, load_weights
 from anomaly.embedding.whitening import Whitening
 from anomaly.errors import ConfigError
 from anomaly.imaging.geometry import Geometry
 
 if TYPE_CHECKING:
     from anomaly.embedding.network import EmbeddingNetwork
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A network without whitening: equal to any of the same settings and weights."""
+
+    config: EmbeddingConfig
+    weights_sha256: str
+    weights: StateDict = field(compare=False, repr=False)
+
+    def network(self, whitening: Sequence[Whitening] = ()) -> EmbeddingNetwork:
+        """Make it in torch, with some whitening as the last step or as it is."""
+        from anomaly.embedding.network import EmbeddingNetwork
+
+        return EmbeddingNetwork(backbone(self.config.backbone), self.config, weights=self.weights, whitening=whitening)
+
+
+@lru_cache(maxsize=2)
+def _exported(plain: _Plain) -> tuple[bytes, bytes]:
+    """Export once for all detectors of a process: settings are tried and memories are filled with the same network."""
+    return export(plain.network())
 
 
 class NetworkBuilder:
@@ -43,19 +65,19 @@ class NetworkBuilder:
     """
 
     def __init__(self, config: Config, device: Device) -> None:
-        self._backbone = backbone(config.embedding.backbone)
-        taps = tuple(tap.name for tap in self._backbone.select_taps(config.embedding.taps))
-        self._config = replace(config.embedding, taps=taps)
-        self.config = replace(config, embedding=self._config)
-        least = self._backbone.least_multiples
-        if config.geometry.size < least * self._backbone.multiple:
+        chosen = backbone(config.embedding.backbone)
+        taps = tuple(tap.name for tap in chosen.select_taps(config.embedding.taps))
+        embedding = replace(config.embedding, taps=taps)
+        self.config = replace(config, embedding=embedding)
+        least = chosen.least_multiples
+        if config.geometry.size < least * chosen.multiple:
             raise ConfigError(
-                f"geometry.size is {config.geometry.size}: {self._backbone.name} needs at least "
-                f"{least * self._backbone.multiple}"
+                f"geometry.size is {config.geometry.size}: {chosen.name} needs at least {least * chosen.multiple}"
             )
-        self._geometry = Geometry(config.geometry.size, self._backbone.multiple, least)
-        self._weights, self._weights_sha256 = load_weights(self._backbone, config.embedding.weights)
-        self._plain: tuple[Extractor, EmbeddingFiles] | None = None
+        self._geometry = Geometry(config.geometry.size, chosen.multiple, least)
+        weights, sha256 = load_weights(chosen, config.embedding.weights)
+        self._plain = _Plain(embedding, sha256, weights)
+        self._built: tuple[Extractor, EmbeddingFiles] | None = None
         self._cuda = device == "cuda" or (device == "auto" and cuda_present())
 
     def build(self, whitening: Sequence[Whitening] = ()) -> tuple[Extractor, EmbeddingFiles]:
@@ -67,25 +89,19 @@ class NetworkBuilder:
             One per tap, or none.
         """
         if whitening:
-            return self._export(whitening)
-        if self._plain is None:
-            self._plain = self._export(())
-        return self._plain
+            return self._build(whitening)
+        if self._built is None:
+            self._built = self._build(())
+        return self._built
 
-    def _export(self, whitening: Sequence[Whitening]) -> tuple[Extractor, EmbeddingFiles]:
-        network = self._network(whitening)
-        xml, weights = export(network)
-        files = EmbeddingFiles(xml, weights, self._weights_sha256, tuple(whitening))
-        return Extractor(self._geometry, self._runtime(network, files)), files
+    def _build(self, whitening: Sequence[Whitening]) -> tuple[Extractor, EmbeddingFiles]:
+        xml, weights = export(self._plain.network(whitening)) if whitening else _exported(self._plain)
+        files = EmbeddingFiles(xml, weights, self._plain.weights_sha256, tuple(whitening))
+        return Extractor(self._geometry, self._runtime(files)), files
 
-    def _runtime(self, network: EmbeddingNetwork, files: EmbeddingFiles) -> Runtime:
+    def _runtime(self, files: EmbeddingFiles) -> Runtime:
         if self._cuda:
             from anomaly.embedding.torch_runtime import TorchRuntime
 
-            return TorchRuntime(network)
+            return TorchRuntime(self._plain.network(files.whitening))
         return OpenVINORuntime(files.xml, files.weights)
-
-    def _network(self, whitening: Sequence[Whitening]) -> EmbeddingNetwork:
-        from anomaly.embedding.network import EmbeddingNetwork
-
-        return EmbeddingNetwork(self._backbone, self._config, weights=self._weights, whitening=whitening)

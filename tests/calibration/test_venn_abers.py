@@ -45,7 +45,8 @@ def test_the_interval_is_what_the_definition_says(undamaged, damaged, score):
 @given(CLASS, CLASS)
 @settings(max_examples=100)
 def test_probabilities_never_fall_and_stay_in_their_interval(undamaged, damaged):
-    found = np.array([VennAbers.fit(undamaged, damaged).probability(score) for score in PLACES])
+    fitted = VennAbers.fit(undamaged, damaged)
+    found = np.array([fitted.probability(score) for score in PLACES])
     assert (np.diff(found, axis=0) >= 0).all()
     p, low, high = found.T
     assert (low < high).all()
@@ -60,11 +61,12 @@ def test_the_label_is_at_one_with_the_probability_and_nothing_leaves_the_interva
     chosen = (
         calibrate(undamaged, damaged) if cost == 1 else calibrate(undamaged, damaged, objective="cost", miss_cost=cost)
     )
+    intervals = VennAbers.fit(undamaged, damaged)
     deciding = 1 / (1 + cost)
     before = (0.0, 0.0, 0.0)
     for score in (*PLACES, chosen.threshold):
         p, low, high = chosen.probability(score)
-        assert (low, high) == VennAbers.fit(undamaged, damaged).interval(score)
+        assert (low, high) == intervals.interval(score)
         assert low <= p <= high
         assert p >= deciding if chosen.label(score) == "damaged" else p <= deciding
     for score in sorted((*PLACES, chosen.threshold)):

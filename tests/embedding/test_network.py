@@ -44,7 +44,8 @@ def noise(height: int, width: int, *, n: int = 1) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if "wide" in n else n for n in backbone_names()]
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n.startswith(("wide", "dino")) else n for n in backbone_names()],
 )
 def test_strides_and_channels_are_those_of_the_registry(name: str) -> None:
     entry = backbone(name)
@@ -73,12 +74,14 @@ def test_efficientnet_lite_is_that_of_timm_block_by_block(architecture: str) -> 
             torch.testing.assert_close(mine, expected, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_training_the_default_backbone_does_not_wait_for_timm() -> None:
     code = "import sys; from anomaly import PatchCore; PatchCore().prepare().build(); print('timm' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert found.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_vit_agrees_with_timm_at_its_native_size() -> None:
     import timm
 

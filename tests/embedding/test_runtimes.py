@@ -112,6 +112,7 @@ def test_cuda_agrees_with_the_cpu(network: EmbeddingNetwork, exported: tuple[byt
         assert np.abs(one - other).max() <= 1e-3 * np.abs(other).max()
 
 
+@pytest.mark.slow
 def test_the_converter_of_openvino_is_put_off_and_not_lost() -> None:
     program = (
         "import sys\n"

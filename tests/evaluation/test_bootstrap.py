@@ -70,6 +70,7 @@ def spotted(n):
     return maps, masks
 
 
+@pytest.mark.slow
 def test_histograms_say_what_anomalib_says():
     maps, masks = spotted(12)
     exact = pixel_metrics(maps, masks)

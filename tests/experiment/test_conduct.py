@@ -112,6 +112,7 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
+@pytest.mark.slow
 def test_interrupted_three_times_at_random_and_resumed_it_ends_with_the_same_table(
     split: SplitAssignment, uninterrupted: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

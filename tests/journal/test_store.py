@@ -102,6 +102,7 @@ def test_an_image_or_a_folder_never_becomes_the_journal(tmp_path: Path) -> None:
         Journal(tmp_path / "missing" / "j.sqlite")
 
 
+@pytest.mark.slow
 def test_two_writers_killed_at_random_lose_no_acknowledged_row(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     path = tmp_path / "j.sqlite"

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from memory_bank import CoresetBuilder, select_coreset
 from memory_bank._greedy import Picks
@@ -35,8 +36,7 @@ def plain_greedy(vectors: Float32Array, size: int, first: int) -> tuple[Int64Arr
 
 
 def covering_radius(vectors: Float32Array, chosen: Float32Array) -> float:
-    difference = vectors[:, None].astype(np.float64) - chosen[None]
-    return float(np.sqrt((difference**2).sum(axis=2)).min(axis=1).max())
+    return max(float(cdist(vectors[at : at + 1000], chosen).min(axis=1).max()) for at in range(0, len(vectors), 1000))
 
 
 def first_drawn(vectors: Float32Array) -> int:
@@ -242,7 +242,7 @@ class TestCoresetBuilder:
             builders.append(builder)
         np.testing.assert_array_equal(banks[0].tags, banks[1].tags)
         np.testing.assert_array_equal(banks[0].vectors, vectors[banks[0].tags[:, 0]])
-        radius = covering_radius_of(vectors, banks[0].vectors)
+        radius = covering_radius(vectors, banks[0].vectors)
         best_known = select_coreset(vectors, 50, seed=0).radius[-1]
         assert builders[0].covering_radius == builders[1].covering_radius
         assert builders[0].covering_radius is not None
@@ -265,7 +265,7 @@ class TestCoresetBuilder:
         assert 50_123 in bank.tags
         best = float(select_coreset(vectors, 500, seed=0).radius[-1])
         assert builder.covering_radius is not None
-        assert covering_radius_of(vectors, bank.vectors) < min(1.25 * best, builder.covering_radius)
+        assert covering_radius(vectors, bank.vectors) < min(1.25 * best, builder.covering_radius)
 
     def test_equal_rows_are_thinned_to_one_and_none_is_made_up(self) -> None:
         vectors = np.ones((40_000, 64), np.float32)
@@ -337,7 +337,3 @@ class TestCoresetBuilder:
         for arguments in ({"size": 0}, {"seed": -1}, {"memory_mb": 0}):
             with pytest.raises(ArgumentError, match=next(iter(arguments))):
                 CoresetBuilder(**({"size": 5, "seed": 0, "memory_mb": 64} | arguments))
-
-
-def covering_radius_of(vectors: Float32Array, chosen: Float32Array) -> float:
-    return max(covering_radius(vectors[at : at + 1000], chosen) for at in range(0, len(vectors), 1000))

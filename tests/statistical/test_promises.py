@@ -31,6 +31,8 @@ TARGETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2)
 CONFIDENCE = 0.95
 SLACK = 3 * math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DRAWS)
 
+pytestmark = pytest.mark.slow
+
 Law = tuple[Callable[[np.random.Generator, int], Float64Array], Callable[[Float64Array], Float64Array]]
 
 
