@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from anomaly.cli import main
 from anomaly.detector.trained_model import FORMAT
 from tests.docs.pages import read
@@ -27,6 +29,7 @@ def described_keys() -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", read(PAGE).split("| key | what it holds |")[1].split("\n\n")[0], re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_every_file_is_described_and_every_described_file_is_there(
     trained_model: Path, parts_folder: Path, tmp_path: Path
 ) -> None:

@@ -62,10 +62,13 @@ def test_an_image_is_embedded_the_same_in_any_batch(exported: tuple[bytes, bytes
             assert np.array_equal(grids[i], single[0])
 
 
-def test_more_image_sizes_than_are_kept_compiled(exported: tuple[bytes, bytes]) -> None:
+def test_more_image_sizes_than_are_kept_compiled(
+    exported: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anomaly.embedding.openvino_runtime._COMPILED_SHAPES", 1)
     runtime = OpenVINORuntime(*exported, cache=False)
     first = runtime.embed(images(1, 64, 64))
-    for side in (96, 128, 160, 192, 224):
+    for side in (96, 128):
         assert runtime.embed(images(1, side, 64))[0].shape[1:3] == (side // 8, 8)
     for one, other in zip(runtime.embed(images(1, 64, 64)), first, strict=True):
         assert np.array_equal(one, other)

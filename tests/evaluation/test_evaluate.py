@@ -71,6 +71,7 @@ def test_a_bad_file_is_listed_and_counted_nowhere(images):
     assert report.pixels == Undefined("the data have no masks")
 
 
+@pytest.mark.slow
 def test_pixels_are_compared_where_masks_exist(images):
     report = evaluate(Brightness(), images)
     assert report.overall.n_damaged == 2

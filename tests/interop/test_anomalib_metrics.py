@@ -11,6 +11,8 @@ from sklearn.metrics import roc_auc_score
 from anomaly.errors import DatasetError, RuntimeUnavailableError
 from anomaly.interop import anomalib_metrics, pixel_metrics
 
+pytestmark = pytest.mark.slow  # anomalib takes seconds to import
+
 PATHS = pytest.mark.parametrize("max_pixels", [10**7, 0], ids=["anomalib", "histogram"])
 
 
