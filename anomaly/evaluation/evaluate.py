@@ -14,6 +14,7 @@ from PIL import Image
 from anomaly.calibration import Calibration, ScoredImage
 from anomaly.dataset import LabelledImage
 from anomaly.errors import ImageError, ImageUnreadableError
+from anomaly.evaluation.kept import KeptArrays
 from anomaly.evaluation.metrics import Undefined
 from anomaly.evaluation.report import EvaluationReport, FailedImage, add_pixel_metrics, evaluate_scores
 from anomaly.types import UNDAMAGED, BoolArray, Float32Array, Prediction
@@ -69,27 +70,26 @@ def evaluate(
     with_masks = any(image.mask is not None for image in images)
     scored: list[ScoredImage] = []
     failed: list[FailedImage] = []
-    maps: list[Float32Array] = []
-    masks: list[BoolArray | None] = []
-    for done, image in enumerate(images, start=1):
-        try:
-            prediction = detector.predict(image.path, part_type=image.part_type)
-            mask = None if image.mask is None else read_mask(image.mask)
-            scored_image = _scored(image, prediction.score)
-        except ImageError as error:
-            failed.append(FailedImage(name=image.name, error=str(error)))
-        else:
-            scored.append(scored_image)
-            if with_masks and (mask is not None or image.label == UNDAMAGED):
-                maps.append(prediction.anomaly_map)
-                masks.append(mask)
-        if progress is not None:
-            progress(done)
-    report = evaluate_scores(scored, detector.calibration, confidence=confidence)
-    report = dataclasses.replace(report, failed=tuple(failed))
-    if not with_masks:
-        return dataclasses.replace(report, pixels=Undefined("the data have no masks"))
-    return add_pixel_metrics(report, maps=maps, masks=masks)
+    with KeptArrays[Float32Array]() as maps, KeptArrays[BoolArray | None]() as masks:
+        for done, image in enumerate(images, start=1):
+            try:
+                prediction = detector.predict(image.path, part_type=image.part_type)
+                mask = None if image.mask is None else read_mask(image.mask)
+                scored_image = _scored(image, prediction.score)
+            except ImageError as error:
+                failed.append(FailedImage(name=image.name, error=str(error)))
+            else:
+                scored.append(scored_image)
+                if with_masks and (mask is not None or image.label == UNDAMAGED):
+                    maps.append(prediction.anomaly_map)
+                    masks.append(mask)
+            if progress is not None:
+                progress(done)
+        report = evaluate_scores(scored, detector.calibration, confidence=confidence)
+        report = dataclasses.replace(report, failed=tuple(failed))
+        if not with_masks:
+            return dataclasses.replace(report, pixels=Undefined("the data have no masks"))
+        return add_pixel_metrics(report, maps=maps, masks=masks)
 
 
 def read_mask(path: Path) -> BoolArray:

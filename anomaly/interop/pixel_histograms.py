@@ -118,8 +118,8 @@ def _level_edges(maps: Sequence[Float32Array], masks: Sequence[BoolArray | None]
     sampled: tuple[list[Float32Array], list[Float32Array]] = ([], [])
     for map_, mask in zip(maps, masks, strict=True):
         pixels, truth = aligned(map_, mask)
-        sampled[0].append(pixels[~truth][::stride])
-        sampled[1].append(pixels[truth][::stride])
+        sampled[0].append(pixels[~truth][::stride].copy())  # a view would keep all the others
+        sampled[1].append(pixels[truth][::stride].copy())
     shares = np.linspace(0, 1, levels // 2)
     edges = [np.quantile(part, shares, method="lower") for part in map(np.concatenate, sampled) if part.size]
     return np.unique(np.concatenate(edges)).astype(np.float32)
