@@ -118,8 +118,12 @@ class SelectionConfig:
     """Try others at all."""
     backbones: tuple[str, ...] = ("efficientnet_lite0", "efficientnet_lite2")
     """For ``embedding.backbone``, unless taps or a file of weights were given, which belong to one backbone."""
-    sizes: tuple[int, ...] = (448, 640, 896)
-    """For ``geometry.size``; sizes that would enlarge the images by more than half are left out."""
+    sizes: tuple[int, ...] = (448, 640, 896, 1280, 1792)
+    """For ``geometry.size``; sizes that would enlarge the images by more than half are left out.
+
+    Sizes of more than twice ``geometry.size`` enlarge no image, and are tried one after the other, as long as the
+    largest so far is the best and the labels are not told apart.
+    """
     smoothing: tuple[float, ...] = (0.5, 1.0, 2.0)
     """For ``scoring.smoothing``."""
     top_share: tuple[float, ...] = (0.001, 0.003, 0.01)

@@ -17,6 +17,8 @@ Network = tuple[str, int]
 
 MOST_ENLARGED = 1.5
 """Sizes that would enlarge an image by more (in each direction) add nothing that the picture holds."""
+_LARGE = 2.0
+"""Sizes of more than so many times the given one cost enough to need a reason, and enlarge no image."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class Candidate:
         """Backbone and size."""
         return self.backbone, self.size
 
+    def is_large(self, given: Candidate) -> bool:
+        """Whether its size is so far beyond the given one that smaller ones are compared first."""
+        return _is_large(self.size, given.size)
+
     def apply(self, config: Config) -> Config:
         """Return the configuration with these settings."""
         return replace(
@@ -80,6 +86,10 @@ class Candidate:
         )
 
 
+def _is_large(size: int, given: int) -> bool:
+    return size > _LARGE * given
+
+
 def list_candidates(config: Config, *, fixed: Collection[str], image_area: float) -> tuple[Candidate, ...]:
     """List all combinations, that of ``config`` first.
 
@@ -93,7 +103,8 @@ def list_candidates(config: Config, *, fixed: Collection[str], image_area: float
     """
     own = Candidate.of(config)
     choice = config.selection
-    sizes = [size for size in choice.sizes if size <= MOST_ENLARGED * math.sqrt(image_area)]
+    side = math.sqrt(image_area)
+    sizes = [size for size in choice.sizes if size <= side * (1 if _is_large(size, own.size) else MOST_ENLARGED)]
     # Taps and a file of weights belong to one backbone: who gives them has chosen it.
     chosen = {"embedding.backbone", "embedding.taps"} & set(fixed) or config.embedding.weights
 

@@ -7,7 +7,8 @@ https://doi.org/10.1198/016214506000001437), and unlike the AUROC it still tells
 
 The given settings stand unless the best candidate's loss is lower by more than one standard error of the difference,
 image by image (after the one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, section
-3.4.3: what held elsewhere is not given up without a reason). Only the bank and the validation split ever come here;
+3.4.3: what held elsewhere is not given up without a reason). Network images of more than twice the given side are
+tried only while each is better than all before. Only the bank and the validation split ever come here;
 the test split does not.
 """
 
@@ -127,13 +128,17 @@ def select_settings(
         return Selection(config, ("settings as given: every one of them was fixed.",))
     judged = [*undamaged, *damaged]
     truth = np.array([image.label == DAMAGED for image in judged])
-    total = _networks(candidates) * (min(len(bank), BANK_IMAGES) + len(judged))
-    step = stepwise(progress, "trying settings", total)
+    images = min(len(bank), BANK_IMAGES) + len(judged)
+    step = stepwise(progress, "trying settings", _networks(candidates) * images)
 
     def score(some: Sequence[Candidate]) -> Float64Array:
         return _score(config, some, bank, judged, truth, device, step)
 
-    compared, scores = _compare(config, candidates, truth, score)
+    def score_large(some: Sequence[Candidate]) -> Float64Array:
+        larger = stepwise(progress, f"trying {some[0].size}² network pixels", images)
+        return _score(config, some, bank, judged, truth, device, larger)
+
+    compared, scores = _enlarge(config, candidates, *_compare(config, candidates, truth, score), truth, score_large)
     return _choose(config, compared, scores, truth)
 
 
@@ -147,7 +152,8 @@ def some_of_each_label(images: Sequence[LabelledImage]) -> tuple[list[LabelledIm
 def _networks(candidates: Sequence[Candidate]) -> int:
     """How many networks `_compare` runs over all images: every backbone at the given size, one at the others."""
     own = candidates[0]
-    return len({c.backbone for c in candidates}) + len({c.size for c in candidates} - {own.size})
+    others = {c.size for c in candidates if not c.is_large(own)} - {own.size}
+    return len({c.backbone for c in candidates}) + len(others)
 
 
 def _compare(
@@ -156,7 +162,7 @@ def _compare(
     truth: BoolArray,
     score: Callable[[Sequence[Candidate]], Float64Array],
 ) -> tuple[list[Candidate], Float64Array]:
-    """Score the backbones at the given size, and the one that does best at the other sizes.
+    """Score the backbones at the given size, and the one that does best at the other sizes that are not large.
 
     Returns
     -------
@@ -169,8 +175,30 @@ def _compare(
     scores = score(first)
     losses = label_losses(scores, truth, seed=config.seed).mean(axis=1)
     best = first[int(losses.argmin())].backbone
-    rest = [candidate for candidate in candidates if candidate.size != own.size and candidate.backbone == best]
+    rest = [c for c in candidates if c.size != own.size and c.backbone == best and not c.is_large(own)]
     return [*first, *rest], np.concatenate([scores, score(rest)])
+
+
+def _enlarge(
+    config: Config,
+    candidates: Sequence[Candidate],
+    compared: list[Candidate],
+    scores: Float64Array,
+    truth: BoolArray,
+    score: Callable[[Sequence[Candidate]], Float64Array],
+) -> tuple[list[Candidate], Float64Array]:
+    """Score the large sizes, too, one after the other, while the largest so far is best and labels are not told apart.
+
+    Takes and returns what `_compare` does. The backbone is that of the best so far.
+    """
+    for size in sorted({candidate.size for candidate in candidates if candidate.is_large(candidates[0])}):
+        losses = label_losses(scores, truth, seed=config.seed).mean(axis=1)
+        best = compared[int(losses.argmin())]
+        if best.size < max(candidate.size for candidate in compared) or losses.min() <= LOW_LOSS:
+            break
+        larger = [c for c in candidates if (c.backbone, c.size) == (best.backbone, size)]
+        compared, scores = [*compared, *larger], np.concatenate([scores, score(larger)])
+    return compared, scores
 
 
 def _score(

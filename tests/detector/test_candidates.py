@@ -43,12 +43,14 @@ def test_a_file_of_weights_is_for_one_backbone() -> None:
 
 
 def test_sizes_that_only_enlarge_are_left_out() -> None:
-    config = replace(Config(), selection=SelectionConfig(sizes=(448, 640, 896)))
+    config = replace(Config(), selection=SelectionConfig(sizes=(448, 640, 896, 1280, 1792)))
 
     def sizes(side: int) -> set[int]:
         return {candidate.size for candidate in list_candidates(config, fixed=(), image_area=side**2)}
 
-    assert sizes(2000) == {448, 640, 896}
+    assert sizes(2000) == {448, 640, 896, 1280, 1792}
+    assert sizes(1300) == {448, 640, 896, 1280}
+    assert sizes(1020) == {448, 640, 896}  # 1280 is more than twice the given size, and would enlarge
     assert sizes(512) == {448, 640}
     assert sizes(100) == {448}  # the given one always
 

@@ -12,15 +12,16 @@ import anomaly.detector.ahead
 import anomaly.detector.detector
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage, read_dataset
-from anomaly.detector.selection import _logistic_regression, label_losses, select_settings
+from anomaly.detector.candidates import Candidate
+from anomaly.detector.selection import LOW_LOSS, _enlarge, _logistic_regression, label_losses, select_settings
 from anomaly.detector.training import train
 from anomaly.types import DAMAGED, UNDAMAGED
 from tests.parts import draw_part, write_dataset
 
 SMALL = Config(
-    geometry=GeometryConfig(64),
+    geometry=GeometryConfig(96),
     bank=BankConfig(max_rows=300),
-    selection=SelectionConfig(backbones=("efficientnet_lite0",), sizes=(64, 160), smoothing=(0.5,), top_share=(0.003,)),
+    selection=SelectionConfig(backbones=("efficientnet_lite0",), sizes=(96, 160), smoothing=(0.5,), top_share=(0.003,)),
 )
 
 
@@ -73,9 +74,9 @@ def test_the_better_backbone_at_the_given_size_goes_on_to_the_others(images) -> 
         both, bank=bank, validation=validation, device="cpu", progress=lambda *told: said.append(told)
     )
     tried = {(trial.candidate.backbone, trial.candidate.size) for trial in found.trials}
-    given_size = [trial for trial in found.trials if trial.candidate.size == 64]
+    given_size = [trial for trial in found.trials if trial.candidate.size == 96]
     better = min(given_size, key=lambda trial: trial.loss).candidate.backbone
-    assert tried == {("efficientnet_lite0", 64), ("efficientnet_lite2", 64), (better, 160)}
+    assert tried == {("efficientnet_lite0", 96), ("efficientnet_lite2", 96), (better, 160)}
     assert said[-1] == ("trying settings", 3 * 24, 3 * 24)
 
 
@@ -87,6 +88,38 @@ def test_the_same_images_give_the_same_choice(images) -> None:
         for _ in range(2)
     )
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("noise", "tried"),
+    [
+        ({}, [448, 896, 1280, 1792, 2560]),  # always better, never told apart
+        ({1280: 3.0}, [448, 896, 1280]),  # the first large one is worse
+        ({448: 0.5}, [448, 896]),  # the given one is best
+        ({896: 0.01}, [448, 896]),  # told apart
+        ({1792: 0.01}, [448, 896, 1280, 1792]),
+    ],
+)
+def test_large_sizes_are_tried_while_each_is_better_than_all_before(noise: dict[int, float], tried: list[int]) -> None:
+    truth = np.arange(60) % 2 == 1
+    blur = np.random.default_rng(0).normal(size=60)
+
+    def score(some: list[Candidate]) -> np.ndarray:
+        widths = [noise.get(candidate.size, 1 - candidate.size / 6000) for candidate in some]
+        return np.exp([truth + width * blur for width in widths])
+
+    candidates = [
+        Candidate(name, size, ("block4",), False, 1.0, 0.01)
+        for size in (448, 896, 1280, 1792, 2560)
+        for name in ("efficientnet_lite0", "efficientnet_lite2")
+    ]
+    compared = [candidate for candidate in candidates[:4] if candidate.backbone == "efficientnet_lite2"]
+    found, scores = _enlarge(Config(), candidates, compared, score(compared), truth, score)
+    assert [candidate.size for candidate in found] == tried
+    assert {candidate.backbone for candidate in found} == {"efficientnet_lite2"}
+    assert np.array_equal(scores, score(found))
+    told_apart = label_losses(scores, truth, seed=0).mean(axis=1) <= LOW_LOSS
+    assert not told_apart[:-1].any()
 
 
 def test_without_enough_labels_the_given_settings_stand(images) -> None:
@@ -107,8 +140,8 @@ def test_automatic_selection_can_be_switched_off(images) -> None:
 def test_fixed_settings_stay(images) -> None:
     bank, validation = images
     found = select_settings(SMALL, bank=bank, validation=validation, fixed={"geometry.size"}, device="cpu")
-    assert found.config.geometry.size == 64
-    assert {trial.candidate.size for trial in found.trials} == {64}
+    assert found.config.geometry.size == 96
+    assert {trial.candidate.size for trial in found.trials} == {96}
 
 
 def test_the_selection_is_never_given_a_test_image() -> None:
@@ -128,7 +161,7 @@ def test_training_opens_no_image_of_the_test_split(tmp_path: Path, monkeypatch: 
             return real(path, limits=limits)
 
         monkeypatch.setattr(module, "load_image", spy)
-    config = replace(SMALL, selection=replace(SMALL.selection, sizes=(64,), top_share=(0.01,)))
+    config = replace(SMALL, selection=replace(SMALL.selection, sizes=(96,), top_share=(0.01,)))
     training = train(read_dataset(folder), config, data="parts", device="cpu")
     assert training.selection.trials
     assert training.test
