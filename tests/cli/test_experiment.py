@@ -137,9 +137,12 @@ def test_a_process_interrupted_three_times_and_resumed_ends_with_the_same_table(
     for stop in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
         process = subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         end = time.monotonic() + 200
-        # The folder is there once the plan is made: what comes then are trials, in some seconds.
-        while not list((tmp_path / "work").glob("experiment-*")):
-            assert process.poll() is None, process.communicate()[1]
+        # The folder is there once the plan is made, and this process is past its imports once it runs the network: what
+        # comes then are trials, in some seconds.
+        network = Path(f"/proc/{process.pid}/maps")
+        while process.poll() is None and not (
+            list((tmp_path / "work").glob("experiment-*")) and "openvino" in network.read_text()
+        ):
             assert time.monotonic() < end
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 1.5))
