@@ -64,10 +64,6 @@ class Candidate:
         """Backbone and size."""
         return self.backbone, self.size
 
-    def is_large(self, given: Candidate) -> bool:
-        """Whether its size is so far beyond the given one that smaller ones are compared first."""
-        return _is_large(self.size, given.size)
-
     def apply(self, config: Config) -> Config:
         """Return the configuration with these settings."""
         return replace(
@@ -86,7 +82,8 @@ class Candidate:
         )
 
 
-def _is_large(size: int, given: int) -> bool:
+def is_large(size: int, given: int) -> bool:
+    """Whether a size is so far beyond the given one that smaller ones are compared first."""
     return size > _LARGE * given
 
 
@@ -104,7 +101,7 @@ def list_candidates(config: Config, *, fixed: Collection[str], image_area: float
     own = Candidate.of(config)
     choice = config.selection
     side = math.sqrt(image_area)
-    sizes = [size for size in choice.sizes if size <= side * (1 if _is_large(size, own.size) else MOST_ENLARGED)]
+    sizes = [size for size in choice.sizes if size <= side * (1 if is_large(size, own.size) else MOST_ENLARGED)]
     # Taps and a file of weights belong to one backbone: who gives them has chosen it.
     chosen = {"embedding.backbone", "embedding.taps"} & set(fixed) or config.embedding.weights
 

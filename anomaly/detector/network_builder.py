@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Plain:
-    """A network without whitening: equal to any of the same settings and weights."""
+class _Ingredients:
+    """What a network is made of, but for whitening; equal to any other with the same settings and weights."""
 
     config: EmbeddingConfig
     weights_sha256: str
@@ -38,9 +38,9 @@ class _Plain:
 
 
 @lru_cache(maxsize=2)
-def _exported(plain: _Plain) -> tuple[bytes, bytes]:
-    """Export once for all detectors of a process: settings are tried and memories are filled with the same network."""
-    return export(plain.network())
+def _exported_plain(ingredients: _Ingredients) -> tuple[bytes, bytes]:
+    """Export without whitening, once for all that a process tries and fills with the same network."""
+    return export(ingredients.network())
 
 
 class NetworkBuilder:
@@ -76,7 +76,7 @@ class NetworkBuilder:
             )
         self._geometry = Geometry(config.geometry.size, chosen.multiple, least)
         weights, sha256 = load_weights(chosen, config.embedding.weights)
-        self._plain = _Plain(embedding, sha256, weights)
+        self._ingredients = _Ingredients(embedding, sha256, weights)
         self._built: tuple[Extractor, EmbeddingFiles] | None = None
         self._cuda = device == "cuda" or (device == "auto" and cuda_present())
 
@@ -95,13 +95,13 @@ class NetworkBuilder:
         return self._built
 
     def _build(self, whitening: Sequence[Whitening]) -> tuple[Extractor, EmbeddingFiles]:
-        xml, weights = export(self._plain.network(whitening)) if whitening else _exported(self._plain)
-        files = EmbeddingFiles(xml, weights, self._plain.weights_sha256, tuple(whitening))
+        xml, weights = export(self._ingredients.network(whitening)) if whitening else _exported_plain(self._ingredients)
+        files = EmbeddingFiles(xml, weights, self._ingredients.weights_sha256, tuple(whitening))
         return Extractor(self._geometry, self._runtime(files)), files
 
     def _runtime(self, files: EmbeddingFiles) -> Runtime:
         if self._cuda:
             from anomaly.embedding.torch_runtime import TorchRuntime
 
-            return TorchRuntime(self._plain.network(files.whitening))
+            return TorchRuntime(self._ingredients.network(files.whitening))
         return OpenVINORuntime(files.xml, files.weights)

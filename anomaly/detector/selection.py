@@ -22,7 +22,7 @@ import numpy as np
 
 from anomaly.config import Config
 from anomaly.dataset import LabelledImage
-from anomaly.detector.candidates import Candidate, list_candidates
+from anomaly.detector.candidates import Candidate, is_large, list_candidates
 from anomaly.detector.progress import Progress, silent, stepwise
 from anomaly.detector.sampling import evenly
 from anomaly.detector.trial import BANK_IMAGES, run_trials
@@ -152,7 +152,7 @@ def some_of_each_label(images: Sequence[LabelledImage]) -> tuple[list[LabelledIm
 def _networks(candidates: Sequence[Candidate]) -> int:
     """How many networks `_compare` runs over all images: every backbone at the given size, one at the others."""
     own = candidates[0]
-    others = {c.size for c in candidates if not c.is_large(own)} - {own.size}
+    others = {c.size for c in candidates if not is_large(c.size, own.size)} - {own.size}
     return len({c.backbone for c in candidates}) + len(others)
 
 
@@ -175,7 +175,7 @@ def _compare(
     scores = score(first)
     losses = label_losses(scores, truth, seed=config.seed).mean(axis=1)
     best = first[int(losses.argmin())].backbone
-    rest = [c for c in candidates if c.size != own.size and c.backbone == best and not c.is_large(own)]
+    rest = [c for c in candidates if c.size != own.size and c.backbone == best and not is_large(c.size, own.size)]
     return [*first, *rest], np.concatenate([scores, score(rest)])
 
 
@@ -191,12 +191,12 @@ def _enlarge(
 
     Takes and returns what `_compare` does. The backbone is that of the best so far.
     """
-    for size in sorted({candidate.size for candidate in candidates if candidate.is_large(candidates[0])}):
+    for size in sorted({c.size for c in candidates if is_large(c.size, candidates[0].size)}):
         losses = label_losses(scores, truth, seed=config.seed).mean(axis=1)
         best = compared[int(losses.argmin())]
         if best.size < max(candidate.size for candidate in compared) or losses.min() <= LOW_LOSS:
             break
-        larger = [c for c in candidates if (c.backbone, c.size) == (best.backbone, size)]
+        larger = [c for c in candidates if c.network == (best.backbone, size)]
         compared, scores = [*compared, *larger], np.concatenate([scores, score(larger)])
     return compared, scores
 

@@ -15,9 +15,9 @@ from tests.parts import draw_part
 
 @pytest.fixture(autouse=True)
 def nothing_exported_yet() -> Iterator[None]:
-    network_builder._exported.cache_clear()
+    network_builder._exported_plain.cache_clear()
     yield
-    network_builder._exported.cache_clear()
+    network_builder._exported_plain.cache_clear()
 
 
 def builder(tap: str) -> NetworkBuilder:
