@@ -133,7 +133,7 @@ def search(found: Mapping[str, Any]) -> str:
         )
         for bank in found["banks"]
     ]  # fmt: skip
-    header = ("rows", "index", "search", "to the first", "first search, index made", "nearest row at most further by")
+    header = ("rows", "index", "search", "to the first", "cells made, saved, loaded", "nearest row at most further by")
     return f"## Larger banks\n\n{found['queries']:,} made-up patches of 80 numbers.\n\n{_table(header, rows)}"
 
 

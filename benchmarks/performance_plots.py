@@ -106,7 +106,7 @@ def _images(fits: Sequence[Mapping[str, Any]]) -> Plot:
 def _rows(banks: Sequence[Mapping[str, Any]]) -> Plot:
     lines = {
         "search": tuple(bank["seconds"]["this"] for bank in banks),
-        "first search": tuple(bank["building_seconds"] for bank in banks),
+        "making the cells": tuple(bank["building_seconds"] for bank in banks),
     }
     panels = {"seconds": lines}
     if all("peak_mib" in bank for bank in banks):

@@ -55,8 +55,9 @@ def real_sets(content: Mapping[str, Any]) -> str:
     return (
         "**goodparts alone.** Memory bank from `train/good`, every test image (undamaged + damaged) scored; the same "
         f"settings for every set ({_settings(content['config'])}, seed {content['seed']}). AUROC and AUPRO in %. "
-        "Unseen half: the test images on which no setting was chosen; of bsdata_mini some, since it is also "
-        "data/ball_screw, on whose validation split settings were compared.\n\n"
+        "Unseen half: the test images on which no setting was chosen; for bsdata_mini not all of them, since some "
+        "are in the validation split of data/ball_screw, on which settings were compared. The sets: [benchmarks/]"
+        "(benchmarks/README.md#the-sets).\n\n"
         f"{_table(header, rows)}\n\n{_measured_on(content)}"
     )
 

@@ -203,6 +203,6 @@ def test_the_least_number_of_photographs_is_the_one_that_is_enforced() -> None:
 def test_verbs_that_need_no_training_libraries_are_the_ones_that_are_named() -> None:
     paragraph = read("README.md").split("The second is enough for")[1].split("\n\n")[0]
     assert [code for code in inline_code(paragraph) if code.startswith("--")] == [
-        "--predict", "--heatmap", "--recalibrate", "--info", "--train", "--experiment",
-        "--evaluate", "--report",
+        "--predict", "--heatmap", "--recalibrate", "--verdict", "--monitor", "--learn-good", "--forget",
+        "--info", "--train", "--experiment", "--evaluate", "--report",
     ]  # fmt: skip
