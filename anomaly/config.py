@@ -121,8 +121,8 @@ class SelectionConfig:
     sizes: tuple[int, ...] = (448, 640, 896, 1280, 1792)
     """For ``geometry.size``; sizes that would enlarge the images by more than half are left out.
 
-    Sizes of more than twice ``geometry.size`` do not enlarge the typical image, and are tried one after the other, as long as the
-    largest so far is the best and the labels are not told apart.
+    Sizes of more than twice ``geometry.size`` do not enlarge the typical image, and are tried one after the other, as
+    long as the largest so far is the best and the labels are not told apart.
     """
     smoothing: tuple[float, ...] = (0.5, 1.0, 2.0)
     """For ``scoring.smoothing``."""
