@@ -82,7 +82,7 @@ class PrunedIndex:
         if self._cells is None and self._asked > len(self._vectors):
             self._divide()
         ground = self._ground_for(len(queries))
-        if self._pause:
+        if self._pause > 0:
             self._pause -= 1
             ground = ground.undivided
         proposal = self._begin(queries, k, kept, ground, prove=True)

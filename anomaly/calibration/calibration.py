@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from anomaly.calibration._parameters import check_parameters
+from anomaly.calibration._parameters import PROMISED, check_parameters
 from anomaly.calibration.scored import ValidationScores
 from anomaly.errors import CalibrationError
 from anomaly.types import DAMAGED, REINSPECT, UNDAMAGED, Float64Array, Verdict
@@ -100,7 +100,7 @@ class Calibration:
         self._check_band()
         if any(not name or own.by_part_type for name, own in self.by_part_type.items()):
             raise CalibrationError("a part type without a name, or with types of its own; calibrate again")
-        promised = self.objective in ("both-rates", "max-false-alarm-rate", "max-miss-rate")
+        promised = self.objective in PROMISED
         if promised != (self.confidence is not None):
             raise CalibrationError(f"objective {self.objective!r} with confidence {self.confidence}; calibrate again")
         check_parameters(

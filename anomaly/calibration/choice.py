@@ -206,7 +206,7 @@ def _aimed(undamaged: Float64Array, damaged: Float64Array, *, target: float) -> 
         return None, result.threshold, []
     note = (
         f"{result.n} undamaged validation images cannot support a false-alarm target of {target:.4g}: "
-        f"{result.needed} are needed; until then the threshold is extrapolated above every score seen."
+        f"{result.needed} are needed; until then the threshold is extrapolated above every undamaged score seen."
     )
     return None, result.threshold, [note]
 

@@ -118,9 +118,10 @@ def _allowed_errors(n: int, target: float, *, confidence: float, kind: str, rate
     needed = images_needed(target, confidence=confidence)
     if n < needed:
         best = best_possible_rate(n, confidence=confidence)
+        instead = f", or ask for {_rounded_up(best)} or above" if n else ""
         raise PromiseNotPossibleError(
             f"a {rate} rate of at most {target:.4g} at confidence {confidence:.4g} needs {needed} {kind} "
-            f"validation images, got {n}; label {needed - n} more, or ask for {_rounded_up(best)} or above",
+            f"validation images, got {n}; label {needed - n} more{instead}",
             needed=needed,
             best_possible=best,
         )

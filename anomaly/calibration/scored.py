@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 
@@ -160,5 +160,17 @@ def merge_scores(old: Sequence[ScoredImage], new: Sequence[ScoredImage]) -> Merg
         for sha256, image in fresh.items()
         if sha256 in merged and merged[sha256].label != image.label
     ]
-    merged.update(fresh)
+    merged.update({sha256: _completed(image, merged.get(sha256)) for sha256, image in fresh.items()})
     return MergedScores(scores=tuple(merged.values()), notes=tuple(notes))
+
+
+def _completed(image: ScoredImage, before: ScoredImage | None) -> ScoredImage:
+    """Return an image with what was known of the same picture before and is not said anew."""
+    if before is None:
+        return image
+    return replace(
+        image,
+        part_type=image.part_type or before.part_type,
+        group=image.group or before.group,
+        defect=image.defect or (before.defect if image.label == before.label else ""),
+    )

@@ -34,7 +34,7 @@ class FalseAlarmThreshold:
     needed : int
         Fewest undamaged images that can support the target.
     supported : bool
-        False: ``n < needed``; the threshold lies above every score seen, by extrapolation.
+        False: ``n < needed``; the threshold lies above every undamaged score seen, by extrapolation.
     """
 
     threshold: float

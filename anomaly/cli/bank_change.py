@@ -68,7 +68,7 @@ def effect(scored: Sequence[ScoredImage], calibration: Calibration) -> Effect:
         scores,
         damaged,
         threshold=[one.threshold for one in judging],
-        reinspect_above=[one.threshold if one.reinspect_above is None else one.reinspect_above for one in judging],
+        reinspect_above=[one.region_threshold for one in judging],
     )
     return Effect(counts, auroc_interval(scores, damaged))
 

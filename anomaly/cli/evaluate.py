@@ -18,7 +18,7 @@ from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line
 from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector, load_detector
 from anomaly.errors import DatasetError, ImageError
-from anomaly.evaluation import EvaluationReport, evaluate
+from anomaly.evaluation import EvaluationReport, check_installed, evaluate
 from anomaly.imaging.names import printable_name
 from anomaly.types import Prediction
 
@@ -37,6 +37,7 @@ def run(arguments: Arguments) -> int:
     if arguments.confusion is not None:
         check_picture(arguments.confusion)
     detector = load_detector(arguments.model, device=arguments.device)
+    check_installed(detector, masks=False)
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
         checked = read_labelled(detector, Path(arguments.data), progress, split=arguments.split)

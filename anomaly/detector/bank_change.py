@@ -11,7 +11,7 @@ import numpy as np
 from anomaly.calibration import ScoredImage
 from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import Wanted, embed_one
-from anomaly.detector.features import BankImage
+from anomaly.detector.features import BankImage, part_type_of
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.turned import bank_turns
 from anomaly.errors import TooFewImagesError
@@ -27,7 +27,7 @@ def with_image(detector: Detector, path: Path) -> Detector:
 
     It adds the share of its patches that the coresets keep, always the one that is farthest from all rows so far: the
     greedy choice of training (:mod:`memory_bank.coreset`) goes on from the rows that are there. It is turned as the
-    images of training were.
+    images of training were. Its part type is that of the images which most of its patches are nearest to.
 
     Parameters
     ----------
@@ -52,7 +52,9 @@ def with_image(detector: Detector, path: Path) -> Detector:
         chosen = farthest_rows(rows, bank, _share(detector, len(of_tap[0].tags), len(rows)))
         banks.append(bank.add(rows[chosen], number, tags[chosen]))
     name = _free_name(path.name, {image.name for image in detector.bank_images})
-    entry = BankImage(name, found.sha256, found.width, found.height)
+    nearest = [bank.search(rows.vectors).index for bank, rows in zip(detector.banks, found.copies[0], strict=True)]
+    part_type = part_type_of(nearest, detector.banks, detector.bank_images)
+    entry = BankImage(name, found.sha256, found.width, found.height, part_type)
     pictures = {image.name: detector.thumbnails.entry(image.name) for image in detector.bank_images}
     return replace(
         detector,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from anomaly.calibration import (
     Calibration,
@@ -28,7 +25,7 @@ from anomaly.config import Config
 from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
 from anomaly.detector.ahead import load_ahead
 from anomaly.detector.beside import beside, one_ahead
-from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch, look_up
+from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch, look_up, part_type_of
 from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.detector.part_view import PartViews
 from anomaly.detector.progress import Progress, silent
@@ -80,6 +77,8 @@ class Detector:
         What an ordinary picture is; None: pictures are not checked.
     part_views : mapping of str to PartView
         How parts are told apart, by part type; empty: they were not looked for.
+    manifest_sha256 : str
+        Of the trained model that it was read from; empty: of none. Writing over another is refused.
     """
 
     config: Config
@@ -93,6 +92,7 @@ class Detector:
     history: CalibrationHistory | None = None
     capture: CaptureReference | None = None
     part_views: PartViews = field(default_factory=dict)
+    manifest_sha256: str = ""
 
     @property
     def calibration(self) -> Calibration | None:
@@ -187,7 +187,9 @@ class Detector:
             prediction = apply_calibration(prediction, record, part_type)
         prediction = check_capture(prediction, self.capture, self.config)
         if record is not None and self.part_views and prediction.label in (DAMAGED, REINSPECT):
-            part_view = self.part_views.get(part_type) or self.part_views.get(self._part_type(judged.search.found()))
+            nearest = [tap.nearest for tap in judged.search.taps]
+            seen = part_type_of(nearest, self.banks, self.bank_images)
+            part_view = self.part_views.get(part_type) or self.part_views.get(seen)
             parts = judge_parts(pixels, judged.maps, part_view, record.calibration.for_part_type(part_type))
             prediction = replace(prediction, parts=parts)
         found = judged.search.found()
@@ -345,17 +347,6 @@ class Detector:
         maps = ProvenMaps(search.taps, self.scales, scoring.smoothing, scoring.top_share)
         grid_map = maps.for_score()
         return _Judged(search, maps, grid_map, image_score(grid_map, top_share=scoring.top_share))
-
-    def _part_type(self, found: PatchDistances) -> str:
-        """Part type of the bank images that most patches are nearest to."""
-        if len({image.part_type for image in self.bank_images}) < 2:
-            return self.bank_images[0].part_type
-        votes: Counter[str] = Counter()
-        for bank, rows in zip(self.banks, found.nearest, strict=True):
-            groups, patches = np.unique(bank.groups[rows.ravel()], return_counts=True)
-            for group, n in zip(groups.tolist(), patches.tolist(), strict=True):
-                votes[self.bank_images[group].part_type] += n
-        return max(votes, key=votes.__getitem__)
 
     def _nearest(self, found: PatchDistances, x: int, y: int) -> NearestPatch:
         """Nearest good patch at one place, in the tap that finds the place strangest."""

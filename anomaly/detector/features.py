@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -209,6 +210,27 @@ def look_up(
 def mean_embeddings(grids: Sequence[Float32Array]) -> tuple[Float32Array, ...]:
     """Mean patch embedding, (d,), of each grid (gh, gw, d)."""
     return tuple(grid.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) for grid in grids)
+
+
+def part_type_of(nearest: Sequence[Int64Array], banks: Sequence[MemoryBank], images: Sequence[BankImage]) -> str:
+    """Part type of the bank images that most patches are nearest to.
+
+    Parameters
+    ----------
+    nearest : sequence of ndarray of int64
+        Rows of the bank, one array per tap.
+    banks : sequence of MemoryBank
+        One per tap.
+    images : sequence of BankImage
+    """
+    if len({image.part_type for image in images}) < 2:
+        return images[0].part_type
+    votes: Counter[str] = Counter()
+    for bank, rows in zip(banks, nearest, strict=True):
+        groups, patches = np.unique(bank.groups[rows.ravel()], return_counts=True)
+        for group, n in zip(groups.tolist(), patches.tolist(), strict=True):
+            votes[images[group].part_type] += n
+    return max(votes, key=votes.__getitem__)
 
 
 def patch_tags(view: View, grid_shape: tuple[int, int]) -> Int64Array:

@@ -8,11 +8,13 @@ not to be had, the old one is moved aside first and :func:`recover` puts it back
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import glob
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from anomaly.errors import OutputError
@@ -25,28 +27,32 @@ _RENAME_EXCHANGE = 2
 def replaced_folder(target: Path) -> Iterator[Path]:
     """Give a new empty folder to fill; on success it takes the place of ``target``, otherwise it is removed.
 
+    Of processes that replace folders in the same place, one after the other has its turn.
+
     Raises
     ------
     OutputError
         Something cannot be written, for example because the disk is full.
     """
     target = target.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        staging = Path(tempfile.mkdtemp(prefix=f"{_prefix(target, 'new')}-{os.getpid()}-", dir=target.parent))
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    try:
-        yield staging
-        for path in sorted(staging.rglob("*")):
-            _sync(path)
-        staging.chmod(0o755)
-        _swap(staging, target)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_turn(target.parent))
+            _sweep(target)
+            staging = Path(tempfile.mkdtemp(prefix=f"{_prefix(target, 'new')}-{os.getpid()}-", dir=target.parent))
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        try:
+            yield staging
+            for path in sorted(staging.rglob("*")):
+                _sync(path)
+            staging.chmod(0o755)
+            _swap(staging, target)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def check_parent(target: Path) -> None:
@@ -104,6 +110,18 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     )
 
 
+@contextmanager
+def _turn(parent: Path) -> Iterator[None]:
+    """Wait until no other process replaces a folder in ``parent``; where its file system knows no locks, do not."""
+    descriptor = os.open(parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _swap(staging: Path, target: Path) -> None:
     if not target.exists():
         staging.rename(target)
@@ -128,7 +146,7 @@ def _exchange(one: Path, other: Path) -> bool:
 def _sweep(target: Path) -> None:
     """Remove what killed processes left beside the target; never the folder that :func:`recover` needs."""
     recover(target)
-    for left in target.parent.glob(_prefix(target, "new") + "-*"):
+    for left in target.parent.glob(glob.escape(_prefix(target, "new")) + "-*"):
         if not _alive(left.name.removeprefix(_prefix(target, "new")).split("-")[1]):
             shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(target.with_name(_prefix(target, "old")), ignore_errors=True)

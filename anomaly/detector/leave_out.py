@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -44,6 +45,8 @@ _SCALE_IMAGES = 16
 _LEAST_SCORE = 1e-30
 """Of two equal photographs, so that it has a logarithm."""
 _BLOCK = 1 << 24
+# Distances of images looked at for the scales that are kept until their turn comes, 256 MiB; others are measured again.
+_KEPT = 1 << 26
 """Distances measured at a time, in numbers: 64 MiB."""
 
 
@@ -131,16 +134,19 @@ def _measure_falls(
     taps = [_Remembered(np.stack(rows)) for rows in zip(*kept, strict=True)]
     good = [image for image in judged if image.label != DAMAGED]
     some = [good[i] for i in evenly(len(good), _SCALE_IMAGES)]
-    known = {image.path: _distances(taps, grids) for image, grids in zip(some, embedded(some), strict=True)}
-    share = config.scoring.top_share
-    scales = tap_scales(
-        np.array([[image_score(of_tap.min(axis=0), top_share=share) for of_tap in found] for found in known.values()])
-    )
+    known: dict[Path, list[Float32Array]] = {}
+    scores = []
+    for image, grids in zip(some, embedded(some), strict=True):
+        found = _distances(taps, grids)
+        scores.append([image_score(of_tap.min(axis=0), top_share=config.scoring.top_share) for of_tap in found])
+        if (len(known) + 1) * sum(of_tap.size for of_tap in found) <= _KEPT:
+            known[image.path] = found
+    scales = tap_scales(np.array(scores))
     uncounted = max(2, round(_UNCOUNTED_SHARE * len(bank)))
     falls = []
     others = embedded([image for image in judged if image.path not in known])
     for image in judged:
-        found = known.pop(image.path, None) or _distances(taps, next(others))
+        found = known.pop(image.path) if image.path in known else _distances(taps, next(others))
         falls.append(_falls_of(found, scales, uncounted, config))
         step()
     return np.stack(falls, axis=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,11 +20,12 @@ from anomaly.detector.folder import recover
 from anomaly.detector.origin import EmbeddingFiles, Provenance
 from anomaly.embedding.openvino_runtime import OpenVINORuntime
 from anomaly.embedding.registry import Backbone
-from anomaly.embedding.runtime import Device, Runtime, uses_cpu
+from anomaly.embedding.runtime import Device, Runtime, runtime_for
 from anomaly.embedding.whitening import Whitening
 from anomaly.errors import (
     AnomalyError,
     CalibrationError,
+    OutputError,
     TrainedModelCorruptError,
     TrainedModelMissingError,
     TrainedModelVersionError,
@@ -32,11 +33,66 @@ from anomaly.errors import (
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+# Readings of a folder that is replaced during each of them, before that is an error.
+_READINGS = 5
+_Read = TypeVar("_Read")
 
 
 def sha256_of(content: bytes) -> str:
     """Return 64 lowercase hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def read_unchanged(root: Path, read: Callable[[], _Read]) -> tuple[_Read, str]:
+    """Read a folder that other processes may replace meanwhile; return what all comes from one version of it.
+
+    Returns
+    -------
+    object
+        What ``read`` returned, or raised.
+    str
+        sha256 of the manifest.
+    """
+    for _ in range(_READINGS):
+        before = manifest_sha256(root)
+        try:
+            found = read()
+        except (AnomalyError, OSError):
+            if manifest_sha256(root) == before:
+                raise
+        else:
+            if manifest_sha256(root) == before:
+                return found, before
+    raise corrupt(root, "it was replaced again and again while it was read")
+
+
+def check_unchanged(root: Path, sha256: str) -> None:
+    """Refuse to write over a folder that is not the one that was read, so that no change of another process is lost.
+
+    Parameters
+    ----------
+    root : Path
+    sha256 : str
+        What :func:`read_unchanged` returned; empty: the folder was not read.
+
+    Raises
+    ------
+    OutputError
+    """
+    if sha256 and manifest_sha256(root) != sha256:
+        raise OutputError(
+            f"the trained model in {root} has changed since it was read, by --train or --recalibrate elsewhere: "
+            "nothing was written; repeat the command",
+            path=root,
+        )
+
+
+def manifest_sha256(root: Path) -> str:
+    """Return the sha256 of the manifest, which changes with anything in the folder; empty where there is none."""
+    try:
+        return sha256_of((root / MANIFEST).read_bytes())
+    except OSError:
+        return ""
 
 
 def read_checked_manifest(root: Path) -> dict[str, Any]:
@@ -168,14 +224,11 @@ def make_runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Back
     RuntimeUnavailableError, BackboneError, TrainedModelCorruptError
         CUDA was asked for by name and cannot be had.
     """
-    if uses_cpu(device):
-        return OpenVINORuntime(files.xml, files.weights)
-    try:
-        return _torch_runtime(files, manifest, entry)
-    except (ImportError, AnomalyError):
-        if device == "cuda":
-            raise
-        return OpenVINORuntime(files.xml, files.weights)
+    return runtime_for(
+        device,
+        on_cpu=lambda: OpenVINORuntime(files.xml, files.weights),
+        on_cuda=lambda: _torch_runtime(files, manifest, entry),
+    )
 
 
 def _torch_runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone) -> Runtime:

@@ -12,7 +12,7 @@ from anomaly.detector.features import Extractor
 from anomaly.detector.origin import EmbeddingFiles
 from anomaly.embedding.openvino_runtime import OpenVINORuntime, export
 from anomaly.embedding.registry import backbone
-from anomaly.embedding.runtime import Device, Runtime, cuda_present
+from anomaly.embedding.runtime import Device, Runtime, runtime_for
 from anomaly.embedding.weights import StateDict, load_weights
 from anomaly.embedding.whitening import Whitening
 from anomaly.errors import ConfigError
@@ -78,7 +78,7 @@ class NetworkBuilder:
         weights, sha256 = load_weights(chosen, config.embedding.weights)
         self._ingredients = _Ingredients(embedding, sha256, weights)
         self._built: tuple[Extractor, EmbeddingFiles] | None = None
-        self._cuda = device == "cuda" or (device == "auto" and cuda_present())
+        self._device = device
 
     def build(self, whitening: Sequence[Whitening] = ()) -> tuple[Extractor, EmbeddingFiles]:
         """Export the network and make it run; without whitening once and for all.
@@ -100,8 +100,9 @@ class NetworkBuilder:
         return Extractor(self._geometry, self._runtime(files)), files
 
     def _runtime(self, files: EmbeddingFiles) -> Runtime:
-        if self._cuda:
+        def on_cuda() -> Runtime:
             from anomaly.embedding.torch_runtime import TorchRuntime
 
             return TorchRuntime(self._ingredients.network(files.whitening))
-        return OpenVINORuntime(files.xml, files.weights)
+
+        return runtime_for(self._device, on_cpu=lambda: OpenVINORuntime(files.xml, files.weights), on_cuda=on_cuda)

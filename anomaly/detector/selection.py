@@ -238,7 +238,8 @@ def _choose(config: Config, candidates: Sequence[Candidate], scores: Float64Arra
         Trial(c, float(loss), float(roc_auc_score(truth, row)))
         for c, loss, row in zip(candidates, mean, scores, strict=True)
     ]
-    reasons = _reasons(trials[0], trials[best], trials[chosen], (gain, error), len(trials), truth)
+    rival = min(trials[1:], key=lambda trial: trial.loss, default=None)
+    reasons = _reasons(trials[0], rival, trials[chosen], (gain, error), len(trials), truth)
     best_first = tuple(sorted(trials, key=lambda trial: trial.loss))
     return Selection(candidates[chosen].apply(config), reasons, best_first, trials[chosen].loss)
 
@@ -321,16 +322,15 @@ def _logistic_regression(x: Float64Array, truth: BoolArray) -> tuple[Float64Arra
 
 
 def _reasons(
-    given: Trial, best: Trial, chosen: Trial, gap: tuple[float, float], n: int, truth: BoolArray
+    given: Trial, rival: Trial | None, chosen: Trial, gap: tuple[float, float], n: int, truth: BoolArray
 ) -> tuple[str, ...]:
     on = f"{n} combinations of settings compared on {int((~truth).sum())} undamaged and {int(truth.sum())} damaged"
     lines = [f"{on} validation images."]
     if chosen is given:
-        lines.append(
-            f"settings as given kept ({_figures(given)}): the best of the others ({_figures(best)}) is not better by "
-            "more than one standard error."
-        )
-        return tuple(lines)
+        why = "the labels are told apart, and larger images were not tried."
+        if rival is not None:
+            why = f"the best of the others ({_figures(rival)}) is not better by more than one standard error."
+        return (*lines, f"settings as given kept ({_figures(given)}): {why}")
     lines.append(
         f"chosen: {chosen.candidate.describe()} ({_figures(chosen)}); as given: {given.candidate.describe()} "
         f"({_figures(given)}), worse by {gap[0] / gap[1]:.1f} standard errors."

@@ -20,7 +20,6 @@ Pickle-free, specified and versioned after safetensors (https://github.com/huggi
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -51,12 +50,15 @@ from anomaly.detector.folder import check_parent, replaced_folder
 from anomaly.detector.model_reading import (
     FORMAT,
     MANIFEST,
+    check_unchanged,
     corrupt,
     make_runtime,
+    manifest_sha256,
     read_checked_manifest,
     read_history,
     read_provenance,
     read_standing,
+    read_unchanged,
     read_whitening,
     sha256_of,
     verified_files,
@@ -117,12 +119,13 @@ def save_calibration(detector: Detector, folder: Path | str) -> None:
     Raises
     ------
     OutputError
-        The folder cannot be written.
+        The folder cannot be written, or has changed since the detector was read from it.
     TrainedModelCorruptError
         What is to be kept is not what was written.
     """
     target = _replaceable(Path(folder))
     with replaced_folder(target) as new:
+        check_unchanged(target, detector.manifest_sha256)
         known = _copy_kept(target, new)
         standing = read_standing(target)
         versions = None if standing is None else read_versions(target, standing.calibrations)
@@ -155,7 +158,7 @@ def save_bank_change(
     Raises
     ------
     OutputError
-        The folder cannot be written.
+        The folder cannot be written, or has changed since the detector was read from it.
     TrainedModelCorruptError
         What is to be kept is not what was written.
     """
@@ -163,6 +166,7 @@ def save_bank_change(
     record = detector.record
     assert record is not None
     with replaced_folder(target) as new:
+        check_unchanged(target, detector.manifest_sha256)
         known = _copy_kept(target, new)
         standing = read_standing(target)
         assert standing is not None
@@ -188,6 +192,11 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
     TrainedModelMissingError, TrainedModelCorruptError, TrainedModelVersionError, RuntimeUnavailableError
     """
     root = Path(folder)
+    detector, sha256 = read_unchanged(root, lambda: _read(root, device))
+    return dataclasses.replace(detector, manifest_sha256=sha256)
+
+
+def _read(root: Path, device: Device) -> Detector:
     manifest = read_checked_manifest(root)
     try:
         files = verified_files(root, manifest["files"])
@@ -241,7 +250,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
 
 def fingerprint(folder: Path | str) -> str:
     """First 12 digits of the manifest's sha256: changes whenever anything in the trained model does."""
-    return hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest()[:12]
+    return manifest_sha256(Path(folder))[:12]
 
 
 def training_fingerprint(folder: Path | str) -> str:

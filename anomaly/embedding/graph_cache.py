@@ -10,11 +10,14 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 _MOST = 32
 """Graphs kept; the ones written longest ago go first."""
 _DIGEST = 32
+_UNFINISHED = 3600
+"""Seconds after which a file that is still being written was left by a process that was killed."""
 
 
 def cache_folder() -> Path:
@@ -27,7 +30,7 @@ def get_graph(key: str) -> bytes | None:
     """Return a compiled graph, or None where there is none, or it is not the one that was written."""
     try:
         content = (cache_folder() / key).read_bytes()
-    except OSError:
+    except (OSError, RuntimeError):  # without a home folder
         return None
     graph = content[_DIGEST:]
     return graph if hashlib.sha256(graph).digest() == content[:_DIGEST] else None
@@ -35,8 +38,8 @@ def get_graph(key: str) -> bytes | None:
 
 def put_graph(key: str, graph: bytes) -> None:
     """Keep a compiled graph, if that is possible."""
-    folder = cache_folder()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".new-", dir=folder)
         try:
@@ -46,5 +49,6 @@ def put_graph(key: str, graph: bytes) -> None:
         finally:
             Path(name).unlink(missing_ok=True)
         kept = sorted(folder.glob("[!.]*"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-_MOST]:
+        unfinished = [path for path in folder.glob(".new-*") if path.stat().st_mtime < time.time() - _UNFINISHED]
+        for path in [*kept[:-_MOST], *unfinished]:
             path.unlink(missing_ok=True)

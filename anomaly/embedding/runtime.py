@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from anomaly.errors import AnomalyError
 from anomaly.types import Float32Array, UInt8Array
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -42,6 +44,24 @@ class Runtime(Protocol):
 def uses_cpu(device: Device) -> bool:
     """Whether a device of this name is the CPU on this machine, or the choice that falls on it."""
     return device == "cpu" or (device == "auto" and not cuda_present())
+
+
+def runtime_for(device: Device, *, on_cpu: Callable[[], Runtime], on_cuda: Callable[[], Runtime]) -> Runtime:
+    """Make the runtime for a device; ``auto`` is the CPU where there is no driver, or CUDA cannot be used.
+
+    Raises
+    ------
+    ImportError, AnomalyError
+        CUDA was asked for by name and cannot be used.
+    """
+    if uses_cpu(device):
+        return on_cpu()
+    try:
+        return on_cuda()
+    except (ImportError, AnomalyError):
+        if device == "cuda":
+            raise
+        return on_cpu()
 
 
 def cuda_present() -> bool:

@@ -97,9 +97,7 @@ def _read_state_dict(path: Path, backbone: Backbone) -> StateDict:
 
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(str(path))
+            return _read_safetensors(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise WeightsUnavailableError(
@@ -112,3 +110,13 @@ def _read_state_dict(path: Path, backbone: Backbone) -> StateDict:
             f"at {backbone.origin}"
         )
     return loaded
+
+
+def _read_safetensors(path: Path) -> StateDict:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(str(path))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

@@ -1,7 +1,7 @@
 """Evaluation: labelled images and their scores in; counts, rates and areas with intervals out."""
 
 from anomaly.evaluation.bootstrap import average_precision_interval
-from anomaly.evaluation.evaluate import EvaluatedDetector, evaluate, read_mask
+from anomaly.evaluation.evaluate import EvaluatedDetector, check_installed, evaluate, read_mask
 from anomaly.evaluation.metrics import (
     Confusion,
     Interval,
@@ -39,6 +39,7 @@ __all__ = [
     "auroc_interval",
     "average_precision",
     "average_precision_interval",
+    "check_installed",
     "confusion",
     "evaluate",
     "evaluate_scores",

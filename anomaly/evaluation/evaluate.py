@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
 
 from anomaly.calibration import Calibration, ScoredImage
 from anomaly.dataset import LabelledImage
-from anomaly.errors import ImageError, ImageUnreadableError
+from anomaly.errors import ImageError, ImageUnreadableError, RuntimeUnavailableError
 from anomaly.evaluation.kept import KeptArrays
 from anomaly.evaluation.metrics import Undefined
 from anomaly.evaluation.report import EvaluationReport, FailedImage, add_pixel_metrics, evaluate_scores
+from anomaly.imaging.decode import load_upright
 from anomaly.types import UNDAMAGED, BoolArray, Float32Array, Prediction
 
 
@@ -64,10 +65,11 @@ def evaluate(
     DatasetError
         The confidence is impossible.
     RuntimeUnavailableError
-        scipy, or anomalib where there are masks, is not installed.
+        scipy, or anomalib where there are masks, is not installed; no image was judged.
     """
     images = tuple(images)
     with_masks = any(image.mask is not None for image in images)
+    check_installed(detector, masks=with_masks)
     scored: list[ScoredImage] = []
     failed: list[FailedImage] = []
     with KeptArrays[Float32Array]() as maps, KeptArrays[BoolArray | None]() as masks:
@@ -92,13 +94,35 @@ def evaluate(
         return add_pixel_metrics(report, maps=maps, masks=masks)
 
 
+def check_installed(detector: EvaluatedDetector, *, masks: bool) -> None:
+    """Refuse, before long work, an evaluation that could not be finished.
+
+    Parameters
+    ----------
+    detector : EvaluatedDetector
+    masks : bool
+        Whether some image has a mask.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        A library is missing: SciPy for intervals of rates and for pixel metrics, anomalib for pixel metrics.
+    """
+    needed = {"scipy": masks or detector.calibration is not None, "anomalib": masks}
+    missing = [name for name, wanted in needed.items() if wanted and importlib.util.find_spec(name) is None]
+    if missing:
+        raise RuntimeUnavailableError(
+            f"an evaluation needs {', '.join(missing)}, not installed here: pip install 'goodparts[train]'"
+        )
+
+
 def read_mask(path: Path) -> BoolArray:
     """Return the mask in a picture: True where it is not black.
 
     Parameters
     ----------
     path : Path
-        A picture of any mode; its alpha channel does not count.
+        A picture of any mode, brought upright like the photograph; its alpha channel does not count.
 
     Returns
     -------
@@ -106,21 +130,16 @@ def read_mask(path: Path) -> BoolArray:
 
     Raises
     ------
-    ImageUnreadableError
-        It cannot be read.
+    ImageUnreadableError, ImageTooLargeError
+        As :func:`anomaly.imaging.decode.load_upright`.
     """
-    try:
-        with Image.open(path) as picture:
-            bands = len(picture.getbands())
-            pixels = np.asarray(picture) != 0
-            alpha = picture.mode in ("LA", "RGBA", "PA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
-        raise ImageUnreadableError(
-            f"{path}: expected a mask picture, got {reason}; replace it or leave it out", path=path
-        ) from error
+    picture = load_upright(path)
+    if picture.mode in ("P", "PA", "CMYK", "YCbCr"):  # where black is not all zeros
+        picture = picture.convert("RGBA")
+    pixels = np.asarray(picture) != 0
     if pixels.ndim == 3:
-        pixels = pixels[:, :, : bands - 1 if alpha else bands].any(axis=2)
+        bands = picture.getbands()
+        pixels = pixels[:, :, : len(bands) - ("A" in bands)].any(axis=2)
     return np.ascontiguousarray(pixels, dtype=np.bool_)
 
 

@@ -17,7 +17,8 @@ Array = TypeVar("Array", bound=npt.NDArray[Any] | None)
 class KeptArrays(Sequence[Array]):
     """Arrays in a temporary folder, read back as they are asked for; use it in a ``with`` block.
 
-    None is kept as None. An array for which the disk has no room stays in memory.
+    None is kept as None. An array for which the disk has no room stays in memory. What is read back holds a
+    file open for as long as it lives: copy what is to be kept beside many others.
     """
 
     def __init__(self) -> None:

@@ -48,6 +48,9 @@ class Reliability:
         Mean squared distance to 0 or 1.
     bins : tuple of ReliabilityBin
         Those with images, ascending.
+    part_types_without : tuple of str
+        Part types whose images have no probability and do not count here: no damaged one was labelled when the detector
+        was calibrated.
     """
 
     n: int
@@ -56,6 +59,7 @@ class Reliability:
     error_if_perfect: float
     brier: float
     bins: tuple[ReliabilityBin, ...]
+    part_types_without: tuple[str, ...] = ()
 
 
 def reliability(

@@ -111,7 +111,7 @@ class EvaluationReport:
         Of every interval.
     pixels : PixelReport or Undefined
     probabilities : Reliability or Undefined
-        Are the probabilities of damage right.
+        Are the probabilities of damage right, over the images that have one.
     failed : tuple of FailedImage
     part_type_thresholds : mapping of str to float
         Of the part types that are judged by a threshold of their own.
@@ -204,10 +204,13 @@ def _probabilities(
         return Undefined("the detector is not calibrated")
     found = [calibration.for_part_type(image.part_type).probability(image.score) for image in scored]
     said = [triple[0] for triple in found if triple is not None]
-    if len(said) < len(found):
+    if found and not said:
         return Undefined("no damaged image was labelled when the detector was calibrated")
-    damaged = np.array([image.label == DAMAGED for image in scored], dtype=np.bool_)
-    return reliability(said, damaged, confidence=confidence)
+    pairs = list(zip(scored, found, strict=True))
+    damaged = np.array([image.label == DAMAGED for image, triple in pairs if triple is not None], dtype=np.bool_)
+    without = tuple(sorted({image.part_type for image, triple in pairs if triple is None}))
+    measured = reliability(said, damaged, confidence=confidence)
+    return measured if isinstance(measured, Undefined) else dataclasses.replace(measured, part_types_without=without)
 
 
 def add_pixel_metrics(
@@ -267,7 +270,7 @@ def _slice(
     reinspected: Rate | Undefined | None = None
     if calibration is not None:
         judging = [calibration.for_part_type(image.part_type) for image in images]
-        low = [one.threshold if one.reinspect_above is None else one.reinspect_above for one in judging]
+        low = [one.region_threshold for one in judging]
         counts = confusion(scores, damaged, threshold=[one.threshold for one in judging], reinspect_above=low)
         one_each = all(one.reinspect_above is None for one in (calibration, *calibration.by_part_type.values()))
         miss_rate = _rate(counts.misses, counts.n_damaged, kind="damaged", confidence=confidence)

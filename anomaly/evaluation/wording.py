@@ -88,9 +88,13 @@ def _errors(part: SliceReport) -> int:
 def _reliability(found: Reliability | Undefined) -> str:
     if isinstance(found, Undefined):
         return f"probabilities undefined: {found.reason}"
+    without = ""
+    if found.part_types_without:
+        names = ", ".join(found.part_types_without)
+        without = f"; without {names}: no damaged image of that type was labelled when the detector was calibrated"
     return (
         f"probabilities: expected calibration error {_area(found.error, found.error_interval)}, "
-        f"{100 * found.error_if_perfect:.1f} % would be chance; Brier score {found.brier:.3f}"
+        f"{100 * found.error_if_perfect:.1f} % would be chance; Brier score {found.brier:.3f}{without}"
     )
 
 

@@ -1,6 +1,7 @@
 """Image files to arrays: one way in, with limits, and one error family for whatever is wrong.
 
-What comes out is always (H, W, 3) uint8, RGB, upright (EXIF orientation applied). The rules for what goes in:
+What comes out is always upright (EXIF orientation applied) and, but for masks, (H, W, 3) uint8, RGB. The rules for what
+goes in:
 
 * 16-bit grey is scaled from its full range, ``round(value / 257)``; a 12-bit camera that stores 0..4095
   without scaling therefore gives a dark picture. 16-bit colour keeps its upper eight bits (Pillow's reading).
@@ -111,6 +112,21 @@ def load_image(path: Path | str, *, limits: ImageConfig | None = None) -> UInt8A
         if header.orientation in _UPRIGHT:
             pixels = pixels.transpose(_UPRIGHT[header.orientation])
         return np.array(pixels, dtype=np.uint8)
+
+
+def load_upright(path: Path | str) -> Image.Image:
+    """Read one image file in its own pixel format, at full depth, under the default limits: for masks.
+
+    Raises
+    ------
+    ImageUnreadableError, ImageTooLargeError
+        As :func:`load_image`, but pixels of any range are read.
+    """
+    limits = ImageConfig()
+    with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
+        image, header = _read_header(file, path, limits)
+        image.load()
+        return image.transpose(_UPRIGHT[header.orientation]) if header.orientation in _UPRIGHT else image
 
 
 def image_size(path: Path | str, *, limits: ImageConfig | None = None) -> tuple[int, int]:

@@ -165,7 +165,8 @@ def _joint_ranks(maps: Sequence[Float32Array], masks: Sequence[BoolArray | None]
 
     Up to 2**24 distinct values float32 tells all ranks apart. Beyond, a neighbour or two fall together.
     """
-    pixels = [aligned(map_, mask)[0] for map_, mask in zip(maps, masks, strict=True)]
+    # Copies, since all are needed at once and every map that is read from the disk holds a file open.
+    pixels = [np.array(aligned(map_, mask)[0]) for map_, mask in zip(maps, masks, strict=True)]
     values, inverse = np.unique(np.concatenate([map_.ravel() for map_ in pixels]), return_inverse=True)
     ranks = ((inverse.ravel() + 1) / values.size).astype(np.float32)
     ends = np.cumsum([map_.size for map_ in pixels])[:-1]

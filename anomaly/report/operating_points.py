@@ -110,5 +110,5 @@ def _count(calibration: Calibration, test: Sequence[JudgedImage]) -> Confusion |
         [image.score for image in test],
         np.array([image.label == DAMAGED for image in test], dtype=np.bool_),
         threshold=[one.threshold for one in judging],
-        reinspect_above=[one.threshold if one.reinspect_above is None else one.reinspect_above for one in judging],
+        reinspect_above=[one.region_threshold for one in judging],
     )

@@ -46,3 +46,13 @@ def test_one_picture_with_two_new_labels_is_refused():
 def test_a_malformed_image_is_refused(wrong):
     with pytest.raises(CalibrationError):
         dataclasses.replace(scored("a", "undamaged", 1.0), **wrong)
+
+
+def test_what_a_new_score_does_not_say_stays_known():
+    known = dataclasses.replace(scored("a", "damaged", 1.0), part_type="gears", group="s3", defect="rust")
+    bare = scored("again", "damaged", 1.5, content="a")
+    (merged,) = merge_scores([known], [bare]).scores
+    assert (merged.name, merged.score) == ("again", 1.5)
+    assert (merged.part_type, merged.group, merged.defect) == ("gears", "s3", "rust")
+    (other,) = merge_scores([known], [dataclasses.replace(bare, label="undamaged", part_type="springs")]).scores
+    assert (other.part_type, other.group, other.defect) == ("springs", "s3", "")

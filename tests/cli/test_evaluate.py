@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 from pathlib import Path
 
@@ -114,3 +115,19 @@ def test_the_confusion_picture(
     for name in ("c.jpg", "nowhere/c.png"):
         assert main([*words, "--confusion", str(tmp_path / name)]) == 1
         assert "ends in .png" in capsys.readouterr().err
+
+
+def test_a_machine_that_only_predicts_says_what_is_missing_before_it_reads_an_image(
+    trained_model: Path,
+    labelled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("anomaly.cli.evaluate.read_labelled", lambda *_, **__: pytest.fail("was read"))
+    there = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "scipy" else there(name))
+    words = ["--evaluate", "--data", str(labelled), "--model", str(trained_model), "--csv", str(tmp_path / "rows.csv")]
+    assert main(words) == 1
+    assert "an evaluation needs scipy, not installed here: pip install 'goodparts[train]'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

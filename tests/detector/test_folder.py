@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,26 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"out.csv": "two"}
     with pytest.raises(OutputError, match="No such file"):
         replace_file(tmp_path / "nowhere" / "out.csv", b"x")
+
+
+def test_what_a_killed_process_left_goes_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    left = tmp_path / ".m[1].new-99999999-abc"
+    left.mkdir()
+    fill(tmp_path / "m[1]", "new")
+    assert not left.exists()
+
+
+def test_folders_in_one_place_are_replaced_one_after_the_other(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with replaced_folder(tmp_path / "two"):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with replaced_folder(tmp_path / "one"):
+        other.start()
+        other.join(0.2)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]

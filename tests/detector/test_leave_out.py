@@ -8,6 +8,7 @@ import pytest
 
 from anomaly import Detector
 from anomaly.dataset import LabelledImage
+from anomaly.detector import leave_out
 from anomaly.detector.leave_out import LEAST_HARM, _most_different, _Remembered, choose_to_leave_out, harmful
 from anomaly.types import Label
 from tests.detector.conftest import PLANTED, SMALL, labelled
@@ -90,3 +91,14 @@ def test_distances_to_each_image_are_those_to_the_nearest_of_its_rows() -> None:
     few = _most_different(grid, 0)
     assert few.shape == (100, 8)
     assert {row.tobytes() for row in few} == {row.tobytes() for row in grid.reshape(12, 8)}
+
+
+def test_measuring_again_what_there_was_no_room_for_changes_nothing(
+    mixed_detector: Detector,
+    mixed_paths: list[Path],
+    validation: list[LabelledImage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = left_out(mixed_detector, labelled(mixed_paths), validation)
+    monkeypatch.setattr(leave_out, "_KEPT", 0)
+    assert left_out(mixed_detector, labelled(mixed_paths), validation) == found

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from anomaly import Config
 from anomaly.config import EmbeddingConfig, GeometryConfig
 from anomaly.detector import network_builder
 from anomaly.detector.network_builder import NetworkBuilder
+from anomaly.embedding import runtime
 from anomaly.embedding.whitening import Whitening
+from anomaly.errors import RuntimeUnavailableError
 from tests.parts import draw_part
 
 
@@ -44,3 +47,15 @@ def test_whitening_is_exported_every_time_and_leaves_the_plain_network_as_it_is(
     plain, white = (found.embed(draw_part(0))[1][0] for found in (extractor, whitened))
     np.testing.assert_allclose(white, plain / 2, rtol=1e-4, atol=1e-4)
     assert built.build()[1] is files
+
+
+def test_a_driver_without_a_usable_cuda_means_the_cpu_unless_cuda_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime, "cuda_present", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config = Config(geometry=GeometryConfig(96), embedding=EmbeddingConfig(taps=("block4",)))
+    extractor, _ = NetworkBuilder(config, "auto").build()
+    assert "OpenVINO" in extractor.runtime.name
+    with pytest.raises(RuntimeUnavailableError, match="no CUDA device"):
+        NetworkBuilder(config, "cuda").build()

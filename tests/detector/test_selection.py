@@ -13,7 +13,7 @@ import anomaly.detector.detector
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector.candidates import Candidate
-from anomaly.detector.selection import LOW_LOSS, _enlarge, _logistic_regression, label_losses, select_settings
+from anomaly.detector.selection import LOW_LOSS, _choose, _enlarge, _logistic_regression, label_losses, select_settings
 from anomaly.detector.training import train
 from anomaly.types import DAMAGED, UNDAMAGED
 from tests.parts import draw_part, write_dataset
@@ -120,6 +120,20 @@ def test_large_sizes_are_tried_while_each_is_better_than_all_before(noise: dict[
     assert np.array_equal(scores, score(found))
     told_apart = label_losses(scores, truth, seed=0).mean(axis=1) <= LOW_LOSS
     assert not told_apart[:-1].any()
+
+
+def test_settings_that_are_kept_are_compared_with_the_best_of_the_others() -> None:
+    truth = np.arange(60) % 2 == 1
+    blur = np.random.default_rng(0).normal(size=60)
+    candidates = [Candidate("efficientnet_lite0", size, ("block4",), False, 1.0, 0.01) for size in (448, 640, 896)]
+    scores = np.exp([truth + width * blur for width in (0.5, 3.0, 1.0)])
+    found = _choose(Config(), candidates, scores, truth)
+    given, rival = (next(trial for trial in found.trials if trial.candidate.size == size) for size in (448, 896))
+    assert found.config.geometry.size == 448
+    assert f"kept (loss {given.loss:.3f}," in found.reasons[1]
+    assert f"best of the others (loss {rival.loss:.3f}," in found.reasons[1]
+    alone = _choose(Config(), candidates[:1], scores[:1], truth)
+    assert "larger images were not tried" in alone.reasons[1]
 
 
 def test_without_enough_labels_the_given_settings_stand(images) -> None:

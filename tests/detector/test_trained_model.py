@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from anomaly import Detector
-from anomaly.detector import fingerprint, load_detector, read_manifest, save_calibration, save_detector
+from anomaly.detector import fingerprint, load_detector, read_manifest, save_calibration, save_detector, trained_model
+from anomaly.detector.model_reading import make_runtime
 from anomaly.errors import (
     OutputError,
     TrainedModelCorruptError,
@@ -164,3 +165,31 @@ def test_a_changed_thumbnail_is_refused_when_shown_and_never_blessed(own_copy: P
     with pytest.raises(TrainedModelCorruptError, match=r"0000\.jpg.*sha256 differs"):
         again.bank_picture(again.bank_images[0].name)
     assert again.bank_picture(again.bank_images[1].name).width == 96
+
+
+def test_a_model_that_changed_since_it_was_read_is_not_written_over(own_copy: Path) -> None:
+    one, other = load_detector(own_copy), load_detector(own_copy)
+    save_calibration(one.calibrate(reason="first"), own_copy)
+    before = files(own_copy)
+    with pytest.raises(OutputError, match="has changed since it was read"):
+        save_calibration(other.calibrate(reason="second"), own_copy)
+    assert files(own_copy) == before
+    save_calibration(load_detector(own_copy).calibrate(reason="second"), own_copy)
+
+
+def test_a_model_that_is_replaced_while_it_is_read_is_read_again(
+    own_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = own_copy.with_name("newer")
+    save_detector(load_detector(own_copy).calibrate(reason="meanwhile"), newer)
+
+    def replaced_first(*arguments: object) -> object:
+        if newer.exists():
+            shutil.rmtree(own_copy)
+            newer.rename(own_copy)
+        return make_runtime(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trained_model, "make_runtime", replaced_first)
+    record = load_detector(own_copy).record
+    assert record is not None
+    assert record.reason == "meanwhile"

@@ -141,6 +141,15 @@ def test_an_image_that_is_added_is_turned_like_the_others(plain: Detector, turne
     assert with_turns < 0.8 * without
 
 
+def test_an_image_that_is_added_has_the_part_type_that_it_looks_like(plain: Detector, tmp_path: Path) -> None:
+    types = ["bars"] * 5 + ["others"]
+    images = tuple(replace(its, part_type=kind) for its, kind in zip(plain.bank_images, types, strict=True))
+    path = tmp_path / "new.png"
+    Image.fromarray(_bar(50)).save(path)
+    assert with_image(replace(plain, bank_images=images), path).bank_images[-1].part_type == "bars"
+    assert with_image(plain, path).bank_images[-1].part_type == ""
+
+
 def test_neighbouring_images_take_other_turns_and_together_all() -> None:
     turns = even_turns(16)
     assert some_turns(turns, 3, 16) == turns

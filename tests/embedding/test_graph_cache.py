@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,23 @@ def test_without_a_place_nothing_is_kept_and_nothing_raised(tmp_path: Path, monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     put_graph("key", b"a graph")
     assert get_graph("key") is None
+
+
+def test_without_a_home_folder_nothing_is_kept_and_nothing_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    put_graph("key", b"a graph")
+    assert get_graph("key") is None
+
+
+def test_what_a_killed_process_left_half_written_goes() -> None:
+    put_graph("key", b"a graph")
+    old, new = cache_folder() / ".new-old", cache_folder() / ".new-new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    put_graph("other", b"a graph")
+    assert (old.exists(), new.exists()) == (False, True)

@@ -49,10 +49,10 @@ class _Mischief:
         return print, ("a pickle was executed",)
 
 
-@pytest.mark.parametrize("kind", ["noise", "pickle", "list"])
+@pytest.mark.parametrize("kind", ["noise", "safetensors", "pickle", "list"])
 def test_no_state_dict(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "weights.pth"
-    if kind == "noise":
+    path = tmp_path / ("weights.safetensors" if kind == "safetensors" else "weights.pth")
+    if kind in ("noise", "safetensors"):
         path.write_bytes(b"\x00\x01 nothing of the kind")
     elif kind == "pickle":
         path.write_bytes(pickle.dumps(_Mischief(), protocol=2))

@@ -1,5 +1,7 @@
 """Evaluating a detector on files: one bad file stops nothing, and masks meet maps."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,9 @@ from PIL import Image
 
 from anomaly.calibration import calibrate
 from anomaly.dataset import LabelledImage
-from anomaly.errors import ImageUnreadableError
-from anomaly.evaluation import PixelReport, Undefined, evaluate, read_mask
+from anomaly.errors import ImageUnreadableError, RuntimeUnavailableError
+from anomaly.evaluation import PixelReport, Undefined, check_installed, evaluate, read_mask
+from anomaly.imaging import load_image
 from anomaly.types import CaptureQuality, Prediction
 
 
@@ -88,6 +91,48 @@ def test_an_unreadable_mask_is_named(images, tmp_path):
     assert "broken.png" in report.failed[0].error
 
 
+@pytest.mark.parametrize(("missing", "with_masks"), [("scipy", False), ("scipy", True), ("anomalib", True)])
+def test_what_is_not_installed_is_said_before_an_image_is_judged(images, monkeypatch, missing, with_masks):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == missing else object())
+    monkeypatch.setattr(Brightness, "predict", lambda *_, **__: pytest.fail("was judged"))
+    needed = rf"an evaluation needs {missing}, not installed here: pip install 'goodparts\[train\]'"
+    with pytest.raises(RuntimeUnavailableError, match=needed):
+        evaluate(Brightness(), images if with_masks else [images[0], images[2]])
+
+
+def test_nothing_is_asked_for_that_is_not_needed(images, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "anomalib" else object())
+    assert evaluate(Brightness(), [images[0], images[2]]).overall.n_damaged == 1
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr(Brightness, "calibration", None)
+    check_installed(Brightness(), masks=False)
+
+
+_MANY = """
+import resource
+from pathlib import Path
+import numpy as np
+from anomaly.calibration import calibrate
+from anomaly.evaluation import PixelReport, add_pixel_metrics, evaluate_scores
+from anomaly.evaluation.kept import KeptArrays
+
+mask = np.eye(4, 5, dtype=np.bool_)
+with KeptArrays() as maps, KeptArrays() as masks:
+    for number in range(300):
+        maps.append(mask + np.float32(number))
+        masks.append(mask)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+    report = add_pixel_metrics(evaluate_scores([], None), maps=maps, masks=masks)
+assert isinstance(report.pixels, PixelReport) and report.pixels.n_images == 300
+"""
+
+
+@pytest.mark.slow
+def test_more_masked_images_than_files_may_be_open():
+    done = subprocess.run([sys.executable, "-c", _MANY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
 def test_masks_of_every_mode(mode, tmp_path):
     expected = np.zeros((3, 4), dtype=bool)
@@ -103,6 +148,54 @@ def test_masks_of_every_mode(mode, tmp_path):
     path = tmp_path / "mask.png"
     picture.save(path)
     assert np.array_equal(read_mask(path), expected)
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "bmp"])
+def test_black_is_a_colour_and_not_an_entry_of_the_palette(suffix, tmp_path):
+    expected = np.zeros((3, 4), dtype=bool)
+    expected[1, 2] = True
+    picture = Image.fromarray((~expected).astype(np.uint8))
+    picture.putpalette([255, 255, 255, 0, 0, 0])
+    picture.save(tmp_path / f"mask.{suffix}")
+    assert np.array_equal(read_mask(tmp_path / f"mask.{suffix}"), expected)
+
+
+@pytest.mark.parametrize("transparency", [0, b"\x00\x80"])
+def test_transparent_palette_entries_keep_their_colour(transparency, tmp_path):
+    picture = Image.fromarray(np.array([[0, 1]], dtype=np.uint8))
+    picture.putpalette([255, 255, 255, 0, 0, 0])
+    picture.save(tmp_path / "mask.png", transparency=transparency)
+    assert read_mask(tmp_path / "mask.png").tolist() == [[True, False]]
+
+
+def test_black_printing_ink_is_black(tmp_path):
+    Image.fromarray(np.array([[0, 255]], dtype=np.uint8)).convert("CMYK").save(tmp_path / "mask.tif")
+    assert read_mask(tmp_path / "mask.tif").tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_stands_upright_like_its_photograph(suffix, orientation, tmp_path):
+    pixels = np.zeros((16, 24), dtype=np.uint8)
+    pixels[:8, :8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"mask.{suffix}"
+    Image.fromarray(pixels).save(path, exif=exif)
+    assert np.array_equal(read_mask(path), load_image(path).any(axis=2))
+
+
+@pytest.mark.parametrize("mode", ["1", "I;16", "P"])
+def test_masks_of_few_or_many_bits_are_turned_too(mode, tmp_path):
+    expected = np.zeros((3, 4), dtype=bool)
+    expected[0, 1:] = True
+    stored = np.ascontiguousarray(np.rot90(expected))
+    picture = Image.fromarray(stored.astype(np.uint16) if mode == "I;16" else stored.astype(np.uint8) * 255)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = picture if mode == "I;16" else picture.convert(mode)
+    picture.save(tmp_path / "mask.png", exif=exif)
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), expected)
 
 
 def test_a_missing_mask_is_a_named_error(tmp_path):

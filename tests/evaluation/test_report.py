@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from functools import partial
 
 import numpy as np
 
-from anomaly.calibration import ScoredImage, calibrate
-from anomaly.evaluation import Interval, Rate, Undefined, add_pixel_metrics, evaluate_scores
+from anomaly.calibration import ScoredImage, calibrate, calibrate_by_type
+from anomaly.evaluation import Interval, Rate, Reliability, Undefined, add_pixel_metrics, evaluate_scores
 
 
 def scored(name, label, score, **more):
@@ -144,3 +145,22 @@ def test_every_measure_has_an_interval_or_says_why_not():
     assert any(line.startswith("probabilities: expected calibration error") for line in report.lines())
     normals_only = evaluate_scores(IMAGES, calibrate([1.0, 1.1], []))
     assert any("probabilities undefined: no damaged image" in line for line in normals_only.lines())
+
+
+def test_a_part_type_without_probabilities_is_named_and_the_others_count():
+    validation = [scored(f"g{i}", "undamaged", 1 + i / 100, part_type="gear") for i in range(40)]
+    validation += [scored(f"d{i}", "damaged", 2 + i / 100, part_type="gear") for i in range(5)]
+    validation += [scored(f"s{i}", "undamaged", 1 + i / 100, part_type="spring") for i in range(40)]
+    choose = partial(calibrate, objective="max-false-alarm-rate", target=0.1)
+    calibration = calibrate_by_type(validation, choose)
+    assert set(calibration.by_part_type) == {"gear", "spring"}
+    report = evaluate_scores(IMAGES, calibration)
+    gears = evaluate_scores([image for image in IMAGES if image.part_type == "gear"], calibration)
+    assert isinstance(report.probabilities, Reliability)
+    assert isinstance(gears.probabilities, Reliability)
+    assert (report.probabilities.n, report.probabilities.brier) == (3, gears.probabilities.brier)
+    assert report.to_dict()["probabilities"]["part_types_without"] == ["spring"]
+    assert gears.probabilities.part_types_without == ()
+    assert any("; without spring: no damaged image of that type was labelled" in line for line in report.lines())
+    springs = evaluate_scores([image for image in IMAGES if image.part_type == "spring"], calibration)
+    assert springs.probabilities == Undefined("no damaged image was labelled when the detector was calibrated")
