@@ -115,14 +115,16 @@ def propose(
     effects = effect(old, before.record.calibration), effect(after.record.scores, after.record.calibration)
     if not arguments.json:
         _tell(before, after, arguments, effects, names)
-    kept = arguments.yes or _wanted()
+    progress.stop()
+    can_ask = not arguments.json and sys.stdin is not None and sys.stdin.isatty()
+    kept = arguments.yes or (can_ask and _wanted())
     if kept:
         save_bank_change(after, arguments.model, action=action, images=names, reason=arguments.reason or "")
     if arguments.json:
         emit(json_line(_facts(before, after, effects, names, kept=kept)))
     elif kept:
         emit(f"calibration {after.record.version} stands; --recalibrate --rollback {before.record.version} goes back")
-    if not kept and not _can_ask():
+    if not kept and not can_ask:
         say("error: nothing was kept, since nobody can be asked here: repeat it with --yes")
         return 1
     if not kept:
@@ -225,13 +227,6 @@ def _facts(
     }
 
 
-def _can_ask() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
 def _wanted() -> bool:
-    """Ask on a terminal; no elsewhere."""
-    if not _can_ask():
-        return False
     say("Keep this? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

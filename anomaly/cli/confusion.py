@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+from anomaly.calibration import Calibration
 from anomaly.config import ImageConfig
 from anomaly.dataset import LabelledImage
+from anomaly.detector import Detector
 from anomaly.errors import NotCalibratedError, OutputError
 from anomaly.imaging.confusion_picture import JudgedImage, render_confusion
 from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.names import printable_name
-from anomaly.types import Prediction, UInt8Array
+from anomaly.types import UInt8Array
 
 
-def check_picture(path: Path) -> None:
-    """Refuse a name that is no PNG file before the work begins.
+def check_picture(path: Path, detector: Detector) -> None:
+    """Refuse, before the work begins, a name that is no PNG file, and a detector that gives no verdicts.
 
     Raises
     ------
-    OutputError
+    OutputError, NotCalibratedError
     """
+    if detector.calibration is None:
+        raise NotCalibratedError("--confusion needs verdicts, and this trained model has no calibration yet")
     if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
         raise OutputError(
             f"expected the name of a PNG file in a folder that is there for --confusion, got {printable_name(path)}: "
@@ -31,27 +35,34 @@ def check_picture(path: Path) -> None:
 
 
 def write_confusion(
-    judged: Sequence[tuple[LabelledImage, Prediction]], path: Path, *, limits: ImageConfig, title: str
+    scored: Sequence[tuple[LabelledImage, float]],
+    calibration: Calibration,
+    path: Path,
+    *,
+    limits: ImageConfig,
+    title: str,
 ) -> None:
     """Write the picture; see :func:`anomaly.imaging.confusion_picture.render_confusion`.
 
+    Parameters
+    ----------
+    scored : sequence of (LabelledImage, float)
+        Images with their scores, which alone decide here, as in the report: how a picture was taken does not.
+    calibration : Calibration
+    path : Path
+    limits : ImageConfig
+    title : str
+
     Raises
     ------
-    NotCalibratedError
-        The images have no verdicts.
     OutputError
         The file cannot be written.
     """
     images, paths = [], {}
-    for labelled, prediction in judged:
-        if prediction.label is None or prediction.threshold is None:
-            raise NotCalibratedError("--confusion needs verdicts, and this trained model has no calibration yet")
+    for labelled, score in scored:
+        own = calibration.for_part_type(labelled.part_type)
         image = JudgedImage(
-            name=labelled.name,
-            truth=labelled.label,
-            verdict=prediction.label,
-            score=prediction.score,
-            threshold=prediction.threshold,
+            name=labelled.name, truth=labelled.label, verdict=own.label(score), score=score, threshold=own.threshold
         )
         images.append(image)
         paths[image.name] = labelled.path

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import ExitStack
 from pathlib import Path
-
-import numpy as np
 
 from anomaly.calibration import Calibration
 from anomaly.cli.confusion import check_picture, title_of, write_confusion
 from anomaly.cli.labelled import CheckedImage, read_labelled
-from anomaly.cli.output import CsvFile, emit, say
+from anomaly.cli.output import CsvFile, check_file, emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line
@@ -34,27 +31,31 @@ def run(arguments: Arguments) -> int:
         0, or 1 if an image could not be judged.
     """
     assert arguments.data is not None
-    if arguments.confusion is not None:
-        check_picture(arguments.confusion)
     detector = load_detector(arguments.model, device=arguments.device)
+    if arguments.confusion is not None:
+        check_picture(arguments.confusion, detector)
     check_installed(detector, masks=False)
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
         checked = read_labelled(detector, Path(arguments.data), progress, split=arguments.split)
         _say_overlap(detector, checked, progress)
         images = tuple(image.labelled for image in checked)
+        inputs = [str(image.path) for image in images]
+        if arguments.confusion is not None:
+            check_file(arguments.confusion, inputs=inputs)
         table = None
         if arguments.csv is not None:
-            inputs = (str(image.path) for image in images)
             table = stack.enter_context(CsvFile(arguments.csv, (*CSV_COLUMNS, *_TRUTH), inputs=inputs))
         recorder = _Recorder(detector, images, table)
         report = evaluate(recorder, images, progress=lambda done: progress("judging images", done, len(images)))
     if len(report.failed) == len(images):
         raise DatasetError(f"none of the {len(images)} images could be judged; first: {report.failed[0].error}")
-    if arguments.confusion is not None:
-        title = title_of(arguments.model, arguments.data)
-        write_confusion(recorder.judged, arguments.confusion, limits=detector.config.image, title=title)
     tell(report, as_json=arguments.json)
+    if arguments.confusion is not None and detector.calibration is not None:
+        failed = {image.name for image in report.failed}
+        scored = [(image, score) for image, score in recorder.scored if image.name not in failed]
+        title, limits = title_of(arguments.model, arguments.data), detector.config.image
+        write_confusion(scored, detector.calibration, arguments.confusion, limits=limits, title=title)
     if report.failed:
         say(f"error: {len(report.failed)} of {len(images)} images could not be judged, see the output for why")
     return 1 if report.failed else 0
@@ -76,7 +77,7 @@ class _Recorder:
         self._detector = detector
         self._truth = {image.path: image for image in images}
         self._table = table
-        self.judged: list[tuple[LabelledImage, Prediction]] = []
+        self.scored: list[tuple[LabelledImage, float]] = []
 
     @property
     def calibration(self) -> Calibration | None:
@@ -89,9 +90,7 @@ class _Recorder:
             self._write(path, Row(str(path), None, str(error)))
             raise
         self._write(path, Row(str(path), prediction))
-        # The map is large, and nobody asks for it again.
-        without_map = dataclasses.replace(prediction, anomaly_map=np.zeros((0, 0), dtype=np.float32))
-        self.judged.append((self._truth[path], without_map))
+        self.scored.append((self._truth[path], prediction.score))
         return prediction
 
     def _write(self, path: Path, row: Row) -> None:

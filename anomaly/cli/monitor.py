@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from anomaly.cli.output import emit
+from anomaly.cli.output import check_file, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
 from anomaly.detector import Detector, load_detector, training_fingerprint
@@ -37,6 +37,8 @@ def run(arguments: Arguments) -> int:
         )
     with Journal(arguments.journal, read_only=True) as journal:
         entries = journal.read(model=training_fingerprint(arguments.model), since=arguments.since)
+    if arguments.chart is not None:
+        check_file(arguments.chart, inputs=[str(arguments.journal)])
     if not entries:
         raise JournalError(
             f"the journal {arguments.journal} has no row of this trained model"

@@ -72,6 +72,44 @@ def _flushes(stream: TextIO | None) -> bool:
     return True
 
 
+def check_file(path: Path, *, inputs: Iterable[str] = ()) -> Path:
+    """Refuse, before long work, a name that no file can be written under.
+
+    Parameters
+    ----------
+    path : Path
+    inputs : iterable of str
+        Files that must not be overwritten.
+
+    Returns
+    -------
+    Path
+        What to replace: a link, such as /dev/stdout, must not be replaced itself.
+
+    Raises
+    ------
+    OutputError
+    """
+    target = Path(os.path.realpath(path))
+    if any(os.path.realpath(name) == str(target) for name in inputs):
+        raise OutputError(f"cannot write {path}: it is one of the files to be read, name another file", path=path)
+    try:
+        if target.exists() and not target.is_file():
+            raise OutputError(f"cannot write {path}: it is a folder or a device, name a file", path=path)
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _refused(path, error) from error
+    return target
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write {path} ({error.strerror or error}): free some space or choose a place that can be written",
+        path=path,
+    )
+
+
 class CsvFile:
     """A CSV file (UTF-8, RFC 4180) that takes its name when the ``with`` block ends without an exception.
 
@@ -92,22 +130,15 @@ class CsvFile:
 
     def __init__(self, path: Path, columns: Sequence[str], *, inputs: Iterable[str] = ()) -> None:
         self._name = path
-        # A link such as /dev/stdout must not be replaced itself.
-        self._target = Path(os.path.realpath(path))
+        self._target = check_file(path, inputs=inputs)
         self._beside = self._target.with_name(f".{os.urandom(8).hex()}.csv.tmp")
-        if any(os.path.realpath(name) == str(self._target) for name in inputs):
-            raise OutputError(f"cannot write {path}: it is one of the images, name another file", path=path)
         try:
-            if self._target.exists() and not self._target.is_file():
-                raise OutputError(f"cannot write {path}: it is a folder or a device, name a file", path=path)
-            if self._target.exists() and not os.access(self._target, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             # A second interrupt may come while the first is being answered: then the end of the process removes it.
             atexit.register(self._remove)
             self._stream = self._beside.open("w", encoding="utf-8", errors="surrogateescape", newline="")
         except OSError as error:
             atexit.unregister(self._remove)
-            raise self._refused(error) from error
+            raise _refused(path, error) from error
         self._writer = csv.DictWriter(self._stream, columns, lineterminator="\n")
 
     def __enter__(self) -> CsvFile:
@@ -123,7 +154,7 @@ class CsvFile:
         try:
             self._writer.writerow(row)
         except OSError as error:
-            raise self._refused(error) from error
+            raise _refused(self._name, error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -135,7 +166,7 @@ class CsvFile:
                 self._stream.close()
                 self._beside.replace(self._target)
         except OSError as failure:
-            raise self._refused(failure) from failure
+            raise _refused(self._name, failure) from failure
         finally:
             self._discard()
 
@@ -148,10 +179,3 @@ class CsvFile:
     def _remove(self) -> None:
         with suppress(OSError):
             self._beside.unlink()
-
-    def _refused(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"cannot write {self._name} ({error.strerror or error}): free some space or choose a place that can be "
-            "written",
-            path=self._name,
-        )

@@ -139,7 +139,7 @@ def _check_together(verb: Verb, found: dict[str, Any]) -> None:
 
 def _check_experiment(found: dict[str, Any]) -> None:
     """Refuse settings beside those of an experiment, and its folder without it."""
-    given = sorted({"config", "set", "seed", "backbone"} & set(found))
+    given = sorted({"config", "set", "seed", "backbone", "weights"} & set(found))
     if "from_experiment" in found and given:
         raise UsageError(f"--from-experiment brings all settings and does not use --{', --'.join(given)}")
     if "work" in found and "from_experiment" not in found:

@@ -7,11 +7,11 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from anomaly.cli.judging import check_part_type, listed_images, order_of, say_failures
-from anomaly.cli.output import CsvFile, emit
+from anomaly.cli.output import CsvFile, check_file, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
-from anomaly.cluster import KeptRows, judge_on_cluster, write_parquet
+from anomaly.cluster import KeptRows, check_parquet, judge_on_cluster, write_parquet
 from anomaly.detector import fingerprint, load_detector
 from anomaly.errors import ImageError
 from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
@@ -31,6 +31,10 @@ def run_on_cluster(arguments: Arguments) -> int:
     listed = listed_images(arguments.images)
     images, table = dict(listed), arguments.csv
     failed = flagged = 0
+    if table is not None:
+        check_file(table, inputs=images)
+        if table.suffix == ".parquet":
+            check_parquet()
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
         check_part_type(load_detector(arguments.model, device="cpu"), arguments.part_type, progress)

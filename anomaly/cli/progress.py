@@ -42,8 +42,13 @@ class Reporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bar away, for a question on the terminal; more work shows another one."""
         if self._bar is not None:
             self._bar.stop()
+        self._bar = self._task = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Say that ``done`` of ``total`` steps of ``stage`` are finished."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ def _verdicts(detector: Detector, arguments: Arguments, progress: Reporter) -> t
         scored, notes = judged_with_verdicts(detector, journal, model=training_fingerprint(arguments.model))
     for note in notes:
         progress.remark(note)
+    _remark_tested(detector, [image.sha256 for image in scored], progress)
     return scored
 
 
@@ -97,11 +99,15 @@ def _new_images(
     unreadable = [image for image in found if image.error]
     if len(unreadable) == len(found):
         raise DatasetError(f"none of the {len(found)} images can be read; first: {unreadable[0].error}")
+    _remark_tested(detector, [image.sha256 for image in found], progress)
+    return [image.labelled for image in found if not image.error], unreadable
+
+
+def _remark_tested(detector: Detector, sha256s: Sequence[str], progress: Reporter) -> None:
     tested = recorded_split(detector, "test")
-    n = sum(image.sha256 in tested for image in found)
+    n = sum(sha256 in tested for sha256 in sha256s)
     if n:
         progress.remark(f"{n} of these images are in the test split: a test on them no longer says anything new")
-    return [image.labelled for image in found if not image.error], unreadable
 
 
 def standing_aim(detector: Detector, progress: Reporter) -> Aim:

@@ -79,7 +79,9 @@ def _check_before(output: Path) -> None:
 
 
 def _photographs(detector: Detector, given: str | None) -> Path | None:
-    """Return the folder of photographs; None where nobody named one and the recorded one is not here."""
+    """Return the folder of photographs; None where none are on record, or nobody named one and theirs is not here."""
+    if not detector.provenance.splits:
+        return None
     if given is not None:
         return Path(given)
     recorded = detector.provenance.data
@@ -98,9 +100,9 @@ def _results(
         arguments.work, training=training, calibration=detector.record.version if detector.record else 0
     )
     results = None if arguments.data is not None else read_results(record)
-    if results is not None or data is None or not detector.provenance.splits:
-        if results is None:
-            progress.remark("the photographs that it was trained on are not here: the report says what is missing")
+    if results is None and data is None:
+        progress.remark(f"{_unknown(detector, arguments.data)}: the report says what is missing")
+    if results is not None or data is None:
         return results, record
     photographs = find_photographs(data, detector.provenance.splits, progress=progress)
     name = arguments.data if arguments.data is not None else detector.provenance.data
@@ -110,6 +112,13 @@ def _results(
         results = results.with_examples(examples)
         write_results(results, folder)
     return results, record
+
+
+def _unknown(detector: Detector, given: str | None) -> str:
+    """Say why there are no photographs to judge."""
+    if detector.provenance.splits:
+        return "the photographs that it was trained on are not here"
+    return f"this trained model does not record its photographs{', so --data is not used' if given is not None else ''}"
 
 
 def _examples(results: TestResults | None, record: Path) -> Mapping[str, bytes]:

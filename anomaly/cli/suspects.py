@@ -52,12 +52,14 @@ def draw_suspects(training: Training, paths: Mapping[str, Path], model: Path, pr
     folder = suspects_folder(model)
     _clear(folder)
     drawn: dict[str, Path] = {}
+    types = {entry.name: entry.part_type for entry in training.split.entries}
     groups = {image.name: number for number, image in enumerate(training.detector.bank_images)}
     first = training.suspects[:MOST_PICTURES]
     for place, suspect in enumerate(first, start=1):
         detector = training.detector
         image = load_image(paths[suspect.name], limits=detector.config.image)
-        prediction = detector.predict(image, exclude_group=groups.get(suspect.name))
+        part_type = types.get(suspect.name, "")
+        prediction = detector.predict(image, part_type=part_type, exclude_group=groups.get(suspect.name))
         folder.mkdir(parents=True, exist_ok=True)
         drawn[suspect.name] = folder / f"suspect-{place:02d}_{PurePosixPath(suspect.name).stem[:80]}.png"
         write_image(draw_heatmap(detector, image, prediction), drawn[suspect.name])
@@ -79,7 +81,7 @@ def suspect_facts(training: Training, drawn: Mapping[str, Path]) -> list[dict[st
     ]
 
 
-def suspect_lines(training: Training, model: Path) -> list[str]:
+def suspect_lines(training: Training, drawn: Mapping[str, Path], model: Path) -> list[str]:
     """Say the same to people; nothing where there is no suspect."""
     if not training.suspects:
         return []
@@ -89,8 +91,8 @@ def suspect_lines(training: Training, model: Path) -> list[str]:
     bank = len(training.detector.bank_images) + left_out
     lines = [
         f"suspects: {strange} of the {bank} undamaged images for the memory bank look damaged among the others (score "
-        f"above {score_text(limit)} without their own rows), {left_out} left out; heatmaps in "
-        f"{suspects_folder(model).name}"
+        f"above {score_text(limit)} without their own rows), {left_out} left out"
+        + (f"; heatmaps in {suspects_folder(model).name}" if drawn else "")
     ]
     for suspect in suspects:
         fate = "left out of the memory bank" if suspect.left_out else "in the memory bank"

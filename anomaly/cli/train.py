@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anomaly
 from anomaly.cli.evaluate import tell
 from anomaly.cli.info import split_counts, split_lines
-from anomaly.cli.output import emit
+from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
@@ -21,7 +21,7 @@ from anomaly.dataset import Dataset, read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
 from anomaly.detector.part_view import describe as describe_parts
 from anomaly.detector.trained_model import check_target
-from anomaly.errors import ExperimentError, LayoutError, RuntimeUnavailableError
+from anomaly.errors import ExperimentError, ImageError, LayoutError, OutputError, RuntimeUnavailableError
 from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
 
@@ -56,15 +56,25 @@ def run(arguments: Arguments) -> int:
             training = _with_reason(training, experiment)
         report = _test(training, progress)
         save_detector(training.detector, arguments.model)
-        drawn = draw_suspects(training, {image.name: image.path for image in dataset.images}, arguments.model, progress)
+        undrawn, drawn = "", {}
+        try:
+            paths = {image.name: image.path for image in dataset.images}
+            drawn = draw_suspects(training, paths, arguments.model, progress)
+        except (ImageError, OutputError) as error:  # the trained model stands, and is told of first
+            undrawn = str(error)
     if arguments.json:
         facts = {**_facts(training.detector, report, arguments.model), "suspects": suspect_facts(training, drawn)}
         emit(json_line(facts))
     else:
         _tell(training.detector, report, arguments.model)
-        for line in suspect_lines(training, arguments.model):
+        for line in suspect_lines(training, drawn, arguments.model):
             emit(line)
-    return 1 if report is not None and report.failed else 0
+    failed = () if report is None else report.failed
+    if failed:
+        say(f"error: {len(failed)} of {len(training.test)} test images could not be judged, see the output for why")
+    if undrawn:
+        say(f"error: the training images that look damaged could not be drawn: {printable_name(undrawn)}")
+    return 1 if failed or undrawn else 0
 
 
 def _embedding(arguments: Arguments, stack: ExitStack) -> EmbedAll:

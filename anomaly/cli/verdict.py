@@ -46,7 +46,7 @@ def run(arguments: Arguments) -> int:
             path=arguments.journal,
         )
     with Journal(arguments.journal, inputs=arguments.images) as journal:
-        said = {entry.sha256: entry.label for entry in journal.read()}
+        said = journal.judged([verdict.sha256 for verdict in verdicts])
         unknown = [verdict.path for verdict in verdicts if verdict.sha256 not in said]
         if unknown:
             raise JournalError(
@@ -57,11 +57,11 @@ def run(arguments: Arguments) -> int:
         if verdicts:
             journal.record(verdicts)
     for verdict in verdicts:
-        was = said[verdict.sha256] or "score only"
+        label = said[verdict.sha256].label
         if arguments.json:
-            emit(json_line({"path": verdict.path, "truth": verdict.truth, "label": said[verdict.sha256]}))
+            emit(json_line({"path": verdict.path, "truth": verdict.truth, "label": label}))
         else:
-            emit(f"{printable_name(verdict.path)}  {verdict.truth}  (judged {was})")
+            emit(f"{printable_name(verdict.path)}  {verdict.truth}  (judged {label or 'score only'})")
     for why in failed:
         say(f"error: {printable_name(why)}")
     return 1 if failed else 0
@@ -97,7 +97,7 @@ def judged_with_verdicts(
     from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
 
     verdicts = journal.verdicts()
-    entries = {entry.sha256: entry for entry in journal.read(model=model)}
+    entries = journal.judged([verdict.sha256 for verdict in verdicts], model=model)
     used = [verdict for verdict in verdicts if verdict.sha256 in entries]
     usable = [verdict for verdict in used if entries[verdict.sha256].label != NOT_JUDGED]
     if not usable:

@@ -38,9 +38,12 @@ def write_parquet(path: Path, columns: Sequence[str], rows: Callable[[], Iterabl
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in _types(columns, rows()).items()])
     beside = path.with_name(f".{os.urandom(8).hex()}.parquet.tmp")
     try:
-        with pq.ParquetWriter(beside, schema) as writer:
-            for batch in _batches(rows()):
-                writer.write_table(pa.Table.from_pylist([_fitting(row, schema) for row in batch], schema=schema))
+        with beside.open("wb") as stream:
+            with pq.ParquetWriter(stream, schema) as writer:
+                for batch in _batches(rows()):
+                    writer.write_table(pa.Table.from_pylist([_fitting(row, schema) for row in batch], schema=schema))
+            stream.flush()
+            os.fsync(stream.fileno())
         beside.replace(path)
     except OSError as error:
         raise OutputError(
@@ -48,6 +51,17 @@ def write_parquet(path: Path, columns: Sequence[str], rows: Callable[[], Iterabl
         ) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_parquet() -> None:
+    """Refuse, before long work, a table that :func:`write_parquet` could not write after it.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        pyarrow is not installed.
+    """
+    _pyarrow()
 
 
 def _pyarrow() -> tuple[Any, Any]:

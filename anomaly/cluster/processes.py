@@ -57,7 +57,9 @@ def judge_in_processes(order: Order, paths: Sequence[str], *, workers: int) -> G
     Raises
     ------
     RuntimeUnavailableError
-        No process could load the trained model.
+        Every process was lost before its first answer.
+    TrainedModelError
+        The trained model cannot be used: what a process raises, this or a fault of the program, is raised here.
     """
     with Processes(order) as processes:
         yield from in_order(hand_out(processes, paths, count=workers), paths)

@@ -69,7 +69,7 @@ class Experiment:
     data : str
         The folder, as the caller named it.
     dataset : str
-        Hash of all photographs and labels of the folder; a folder that changed has another.
+        Hash of all photographs of the folder, their labels and given splits; a folder that changed has another.
     images : str
         Hash of the photographs of memory and validation.
     created : str
@@ -185,8 +185,14 @@ def images_hash(entries: Iterable[SplitEntry]) -> str:
 
 
 def dataset_hash(dataset: Dataset) -> str:
-    """Hash of all photographs of a folder, by name, label, group and content; files that cannot be read by name."""
-    rows = [[image.name, image.label, image.part_type, image.group, _content(image)] for image in dataset.images]
+    """Hash of all photographs of a folder, by name, label, part type, group, content and the split they are given.
+
+    A file that cannot be read has no content, and one without a given split hashes as it did before splits counted.
+    """
+    rows = [
+        [image.name, image.label, image.part_type, image.group, _content(image), *filter(None, [image.split])]
+        for image in dataset.images
+    ]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 

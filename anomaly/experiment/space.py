@@ -105,6 +105,8 @@ def read_space(path: Path) -> Space:
         if type(table[name]) is not int or table[name] < least:
             raise ConfigError(f"{name} is {table[name]!r}: expected a whole number from {least}")
     axes = table.pop("axes", None)
+    if axes is not None and not isinstance(axes, dict):
+        raise ConfigError(f"axes is {axes!r}: expected a table of settings with the values to try")
     return Space(**table) if axes is None else Space(axes=_checked(_flat(axes)), **table)
 
 
@@ -156,9 +158,7 @@ def draw(space: Space, config: Config, *, fixed: Sequence[str] = (), image_area:
     """
     axes = {name: values for name, values in space.axes.items() if name not in fixed}
     if SIZE in axes:
-        largest = MOST_ENLARGED * math.sqrt(image_area)
-        sizes = tuple(size for size in axes[SIZE] if isinstance(size, int) and size <= largest)
-        axes[SIZE] = sizes or (min(size for size in axes[SIZE] if isinstance(size, int)),)
+        axes[SIZE] = _sizes(axes[SIZE], MOST_ENLARGED * math.sqrt(image_area))
     grid = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     full = [settings for entry in grid for settings in _with_taps(entry, config)]
     order = np.random.default_rng(space.seed).permutation(len(full))[: space.trials]
@@ -166,6 +166,16 @@ def draw(space: Space, config: Config, *, fixed: Sequence[str] = (), image_area:
     for settings in chosen:
         apply(settings, config)
     return tuple(sorted(chosen, key=lambda settings: front(settings)))
+
+
+def _sizes(values: Sequence[Value], largest: float) -> tuple[int, ...]:
+    """Return the sizes up to the largest; the smallest where all are larger."""
+    sizes: list[int] = []
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ConfigError(f"{SIZE} is {value!r}: expected whole numbers to try")
+        sizes.append(value)
+    return tuple(size for size in sizes if size <= largest) or (min(sizes),)
 
 
 def apply(settings: Settings, config: Config) -> Config:

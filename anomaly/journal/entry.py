@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from anomaly.types import Float32Array, Verdict
 
@@ -24,7 +25,7 @@ class JournalEntry:
     model : str
         Fingerprint of the training that judged: what the memory bank holds, whatever the calibration.
     calibration_version : int or None
-    label : {"undamaged", "damaged", "not judged"} or None
+    label : {"undamaged", "damaged", "reinspect", "not judged"} or None
         None: not calibrated.
     score : float
     threshold, probability : float or None
@@ -51,6 +52,13 @@ class JournalEntry:
     warnings: tuple[str, ...]
     strangeness: Float32Array = field(repr=False)
     embedding: Float32Array = field(repr=False)
+
+
+class Judged(NamedTuple):
+    """What was said of an image; see :class:`JournalEntry`."""
+
+    label: Verdict | None
+    score: float
 
 
 def time_text(moment: datetime) -> str:

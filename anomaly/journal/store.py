@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from anomaly.errors import JournalError
-from anomaly.journal.entry import JournalEntry
+from anomaly.journal.entry import JournalEntry, Judged
 from anomaly.journal.verdicts import OperatorVerdict, read_verdicts, write_verdicts
 from anomaly.types import Float32Array
 
@@ -185,6 +185,29 @@ class Journal:
                 f"the journal {self.path} holds a row that cannot be read ({error}): restore it from a copy",
                 path=self.path,
             ) from error
+
+    def judged(self, sha256s: Collection[str], *, model: str | None = None) -> dict[str, Judged]:
+        """Return what was said last of these images, without those that are not in the journal.
+
+        However long the journal is, no more of it is held at a time than one row and the answer.
+
+        Parameters
+        ----------
+        sha256s : collection of str
+            Of the images' content.
+        model : str, optional
+            Only what this model said.
+
+        Raises
+        ------
+        JournalError
+            The file is damaged.
+        """
+        wanted = frozenset(sha256s)
+        where, values = ("", ()) if model is None else (" WHERE model = ?", (model,))
+        with self._mapped():
+            rows = self._connection.execute(f"SELECT sha256, label, score FROM entries{where} ORDER BY id", values)
+            return {sha256: Judged(label, score) for sha256, label, score in rows if sha256 in wanted}
 
     def _prepare(self, read_only: bool) -> None:
         execute = self._connection.execute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,9 +89,21 @@ class Evidence:
         """The scores that the threshold was chosen on."""
         return self.record.scores if self.record else ()
 
+    @property
+    def planned(self) -> frozenset[str]:
+        """The sha256 of every photograph that training kept for the test."""
+        return frozenset(entry.sha256 for entry in self.provenance.splits if entry.split == "test")
+
+    @property
+    def absent(self) -> int:
+        """Test photographs that were not found when the others were judged; exact copies count once."""
+        if self.results is None:
+            return len(self.planned)
+        return len(self.planned - {image.sha256 for image in self.results.images}) - len(self.results.failed)
+
     def option(self) -> str:
         """Return what a command needs to find this trained model: ``" --model DIR"``, or nothing for the default."""
-        return "" if self.model == "trained" else f" --model {self.model}"
+        return "" if self.model == "trained" else f" --model {shlex.quote(self.model)}"
 
 
 def gather(

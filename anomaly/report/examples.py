@@ -72,7 +72,7 @@ def draw_examples(
             continue
         picture = render_example(
             pixels,
-            detector.predict(pixels).anomaly_map,
+            detector.predict(pixels, part_type=judged.part_type).anomaly_map,
             scale_max=scale_max,
             threshold=None if calibration is None else calibration.for_part_type(judged.part_type).threshold,
             mask=None if image.mask is None else read_mask(image.mask),

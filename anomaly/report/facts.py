@@ -35,6 +35,8 @@ class Facts:
     bank_images : int
     capture : tuple of CaptureRow
     ordinary : mapping of str to (float, float)
+    checked : bool
+        Whether the settings want pictures checked.
     part_types : tuple of str
         Of the memory bank.
     grouped : bool
@@ -60,6 +62,7 @@ class Facts:
     bank_images: int = 0
     capture: tuple[CaptureRow, ...] = ()
     ordinary: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    checked: bool = True
     part_types: tuple[str, ...] = ()
     grouped: bool = False
     experiment: bool = False
@@ -111,6 +114,7 @@ def measure(evidence: Evidence) -> Facts:
         bank_images=evidence.bank_images,
         capture=results.capture if results else (),
         ordinary=evidence.ordinary,
+        checked=evidence.config.capture.check,
         part_types=tuple(sorted({entry.part_type for entry in bank} - {""})),
         experiment=evidence.experiment is not None,
         memory_curve=evidence.experiment.memory_curve if evidence.experiment else (),

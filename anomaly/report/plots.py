@@ -205,12 +205,13 @@ def plot_curves(memory: Sequence[CurvePoint], labels: Sequence[CurvePoint]) -> b
 @styled
 def plot_sessions(rows: Sequence[CaptureRow]) -> bytes:
     """Draw brightness and sharpness of the undamaged photographs of each session, part type by part type."""
-    sessions = sorted({(row.part_type, row.group) for row in rows if row.label == UNDAMAGED and row.group})
+    undamaged = [row for row in rows if row.label == UNDAMAGED]
+    sessions = sorted({(row.part_type, row.group) for row in undamaged if row.group})
     part_types = sorted({part_type for part_type, _ in sessions})
     figure = _figure(6.6, 2.0)
     for axis, measure in zip(figure.subplots(1, 2), ("brightness", "sharpness"), strict=True):
         for place, session in enumerate(sessions):
-            values = [getattr(row, measure) for row in rows if (row.part_type, row.group) == session]
+            values = [getattr(row, measure) for row in undamaged if (row.part_type, row.group) == session]
             colour = _COLOURS[1 + part_types.index(session[0]) % (len(_COLOURS) - 1)]
             low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
             axis.plot([place, place], [low, high], color=colour, linewidth=1.2)

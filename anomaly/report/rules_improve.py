@@ -9,7 +9,7 @@ from anomaly.calibration import calibrate, calibrate_by_type, images_needed
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.facts import Facts, false_alarm, kinds, missed, more_often
-from anomaly.report.wording import ends, kind, percent, plural, whole
+from anomaly.report.wording import data_option, ends, kind, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 CHANCE = 0.05
@@ -70,7 +70,7 @@ def weak_ranking(facts: Facts) -> Advice | None:
             else "it sees the photographs at their full resolution already, so photograph the parts larger; "
         )
         + "then compare settings and backbones in an experiment.",
-        f"python model.py --experiment{_data(facts)}",
+        f"python model.py --experiment{data_option(facts.data)}",
         "raise what the program can see (resolution, lens), then compare settings",
     )
 
@@ -97,7 +97,9 @@ def small_damage(facts: Facts) -> Advice | None:
         f"Raise the resolution, so that the smallest damage that matters covers {PATCHES} patches "
         f"({PATCHES * patch:.0f} pixels now) across: first in the program as far as the photograph allows, then with a "
         "longer lens, a shorter distance or more camera pixels.",
-        f"python model.py --train{_data(facts)} --set geometry.size={_larger(facts)}" if facts.scale > 1.05 else "",
+        f"python model.py --train{data_option(facts.data)} --set geometry.size={_larger(facts)}"
+        if facts.scale > 1.05
+        else "",
         "raise the resolution: small damage is what is missed",
     )
 
@@ -124,7 +126,8 @@ def missed_kinds(facts: Facts) -> Advice | None:
         f"Some kinds of damage are missed more often than the others: {told}.",
         "Look at these photographs at full size. If a person cannot see the damage on them either, change camera, "
         "lens or lighting; if a person can, raise the resolution.",
-        f"python model.py --evaluate{_data(facts, always=True)} --split test --confusion compared.png{facts.model}",
+        f"python model.py --evaluate{data_option(facts.data, always=True)} --split test --confusion compared.png"
+        f"{facts.model}",
         f"look at the missed kinds: {', '.join(kind(name) for name, *_ in worse[:3])}",
     )
 
@@ -145,8 +148,10 @@ def worse_part_type(facts: Facts) -> Advice | None:
                 4,
                 f"{name}: {own[0]} of {own[1]} test batches judged wrongly, against {others[0]} of {others[1]} of the "
                 "other part types.",
-                "Train a model for each part type, so that each gets its own memory, settings and threshold.",
-                f"python model.py --train --data {name}/ --model trained_{name}",
+                "Train a model for each part type, so that each gets its own memory, settings and threshold: `--train` "
+                "once for each, on a folder (or a labels.csv) with its photographs alone and with a `--model` of its "
+                "own.",
+                "",
                 f"train a model of its own for {name}",
             )
     return None
@@ -228,7 +233,7 @@ def no_experiment(facts: Facts) -> Advice | None:
         6,
         "The settings were chosen by the quick comparison that is part of training; no experiment is on record.",
         "Let an experiment compare more settings over repeated splits; it may be interrupted and goes on.",
-        f"python model.py --experiment{_data(facts)}",
+        f"python model.py --experiment{data_option(facts.data)}",
     )
 
 
@@ -244,11 +249,6 @@ RULES: tuple[Rule, ...] = (
     few_damaged,
     no_experiment,
 )
-
-
-def _data(facts: Facts, *, always: bool = False) -> str:
-    """Return the option that names the photographs; the bundled ones are found without."""
-    return "" if facts.data == "data/parts" and not always else f" --data {facts.data}"
 
 
 def _larger(facts: Facts) -> int:

@@ -9,7 +9,7 @@ from anomaly.calibration import images_needed
 from anomaly.evaluation import Rate, rate_interval
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.facts import Facts, false_alarm, missed
-from anomaly.report.wording import listing, percent, plural, whole
+from anomaly.report.wording import data_option, listing, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 WATCHED = 100
@@ -26,6 +26,15 @@ AUDIT = 0.1
 
 def watch_drift(facts: Facts) -> Advice | None:
     """Say how to watch pictures with the journal, and the limits of this model."""
+    if not facts.checked:
+        return Advice(
+            "watch-drift",
+            1,
+            "The check of pictures is switched off in the settings of this model, so a picture that is dark or out of "
+            "focus is judged like any other.",
+            "Train with `capture.check = true`, which learns what an ordinary picture is and warns of others.",
+            f"python model.py --train{data_option(facts.data)} --set capture.check=true",
+        )
     if not facts.ordinary:
         return Advice(
             "watch-drift",
@@ -33,7 +42,7 @@ def watch_drift(facts: Facts) -> Advice | None:
             "This model was trained without limits for ordinary pictures, so a picture that is dark or out of focus is "
             "judged like any other.",
             "Train with at least a few dozen undamaged photographs, which sets such limits.",
-            "python model.py --train",
+            f"python model.py --train{data_option(facts.data)}",
         )
     light, sharp = facts.ordinary["brightness"], facts.ordinary["sharpness"]
     return Advice(

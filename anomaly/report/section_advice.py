@@ -8,6 +8,8 @@ from anomaly.report.advice import Advice
 from anomaly.report.document import Advised, Block, Figure, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_curves, plot_sessions
+from anomaly.report.wording import data_option, plural, were
+from anomaly.types import UNDAMAGED
 
 
 def improve_section(advice: Sequence[Advice]) -> Part:
@@ -32,14 +34,13 @@ def capture_section(evidence: Evidence, advice: Sequence[Advice]) -> Part:
     rows = evidence.results.capture if evidence.results else ()
     pictures: dict[str, bytes] = {}
     if not rows:
-        missing = Missing(
-            "How the photographs were taken was not measured for this report.",
-            f"python model.py --report --data DIR{evidence.option()}",
-        )
+        missing = _unmeasured(evidence)
         known = _blocks("What is known without them:", advice)
         return Part(Section(title, (missing, *known, *_curves(evidence, pictures))), pictures)
-    blocks = list(_blocks(f"From the capture measures of {len(rows)} photographs:", advice))
-    if len({row.group for row in rows}) > 2:
+    absent = evidence.results.missing if evidence.results else 0
+    more = f"; {absent} more {were(absent)} not found in the folder" if absent else ""
+    blocks = list(_blocks(f"From the capture measures of {plural(len(rows), 'photograph')}{more}:", advice))
+    if len({row.group for row in rows if row.label == UNDAMAGED}) > 2:
         pictures["sessions.svg"] = plot_sessions(rows)
         blocks.append(
             Figure("sessions.svg", "Undamaged photographs, session by session: steady pictures give dots in one line.")
@@ -48,14 +49,19 @@ def capture_section(evidence: Evidence, advice: Sequence[Advice]) -> Part:
     return Part(Section(title, tuple(blocks)), pictures)
 
 
+def _unmeasured(evidence: Evidence) -> Missing:
+    what = "How the photographs were taken was not measured for this report"
+    if not evidence.provenance.splits:
+        return Missing(f"{what}: the trained model does not record them.", "python model.py --train --data DIR")
+    return Missing(f"{what}.", f"python model.py --report --data DIR{evidence.option()}")
+
+
 def _curves(evidence: Evidence, pictures: dict[str, bytes]) -> list[Block]:
     """Return the learning curves, or what makes them."""
     experiment = evidence.experiment
     if experiment is None:
-        data = evidence.provenance.data
-        named = "" if data == "data/parts" else f" --data {data or 'DIR'}"
         missing = "How many more photographs buy how much (the learning curve) was not measured."
-        return [Missing(missing, f"python model.py --experiment{named}")]
+        return [Missing(missing, f"python model.py --experiment{data_option(evidence.provenance.data)}")]
     pictures["curves.svg"] = plot_curves(experiment.memory_curve, experiment.label_curve)
     return [
         Figure(

@@ -14,7 +14,7 @@ from anomaly.report.facts import kinds, missed
 from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_kinds, plot_scores, plot_trade
 from anomaly.report.results import Example, TestResults
-from anomaly.report.wording import count_of, day, kind, percent, span
+from anomaly.report.wording import count_of, day, kind, percent, plural, span, were
 from anomaly.types import DAMAGED
 
 TITLE = "4  How well the chosen model does on parts it has never seen"
@@ -32,7 +32,7 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
     results, test = evidence.results, evidence.test
     if results is None or test is None:
         return Part(Section(TITLE, (*_nothing(evidence), *_points(evidence))))
-    blocks: list[Block] = [Paragraph(_introduction(results, test)), _table(test)]
+    blocks: list[Block] = [Paragraph(_introduction(results, test, absent=evidence.absent)), _table(test)]
     pictures: dict[str, bytes] = {}
     if evidence.calibration is not None:
         pictures["scores.svg"] = plot_scores(results.images, _limits(evidence.calibration))
@@ -59,8 +59,27 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
     return Part(Section(TITLE, tuple(blocks)), pictures)
 
 
+def not_judged(evidence: Evidence) -> str:
+    """Say why no photograph of the test split was judged, where training recorded such a split."""
+    results = evidence.results
+    if results is None:
+        return "the photographs of the test split were not found"
+    absent, failed = evidence.absent, len(results.failed)
+    reasons = [f"{absent} {were(absent)} not found in `{printable_name(results.data)}`"] if absent else []
+    reasons += [f"{failed} could not be read"] if failed else []
+    planned = plural(len(evidence.planned), "photograph")
+    return f"none of the {planned} of the test split was judged ({', '.join(reasons)})"
+
+
 def _nothing(evidence: Evidence) -> list[Block]:
-    if any(entry.split == "test" for entry in evidence.provenance.splits) and evidence.results is None:
+    if evidence.planned and evidence.results is not None:
+        return [
+            Missing(
+                f"There is no figure for parts that the model has not seen: {not_judged(evidence)}.",
+                f"python model.py --report --data DIR{evidence.option()}",
+            )
+        ]
+    if evidence.planned:
         return [
             Missing(
                 "The test photographs have not been judged for this report, because their folder "
@@ -84,11 +103,11 @@ def _limits(calibration: Calibration) -> list[tuple[str, float]]:
     return limits + [(name, own.threshold) for name, own in sorted(calibration.by_part_type.items())]
 
 
-def _introduction(results: TestResults, test: EvaluationReport) -> str:
+def _introduction(results: TestResults, test: EvaluationReport, *, absent: int) -> str:
     overall = test.overall
     failed = f" {len(results.failed)} more could not be read." if results.failed else ""
-    if results.missing:
-        failed += f" {results.missing} photographs of the split were not found in the folder."
+    if absent:
+        failed += f" {plural(absent, 'photograph')} of the test split {were(absent)} not found in the folder."
     ranking = (
         f" Shown a damaged and an undamaged batch at random, it gives the damaged one the higher score in "
         f"{span(overall.auroc)} of the cases; 50 % would be chance."

@@ -6,7 +6,7 @@ from anomaly.experiment import Experiment, TrialRow, best_first, describe
 from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Part, Section, Table
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_importance, plot_trials
-from anomaly.report.wording import percent, plural
+from anomaly.report.wording import data_option, percent, plural
 
 TITLE = "3  Experiments for choosing and tuning the model"
 SHOWN = 8
@@ -29,7 +29,7 @@ def settings_section(evidence: Evidence) -> Part:
         blocks.append(
             Missing(
                 "No experiment is on record for these photographs.",
-                f"python model.py --experiment{_data(evidence)}",
+                f"python model.py --experiment{data_option(evidence.provenance.data)}",
             )
         )
         return Part(Section(TITLE, tuple(blocks)))
@@ -100,10 +100,5 @@ def _used(evidence: Evidence, experiment: Experiment) -> str:
         return "This model was trained with the chosen settings."
     return (
         "This model was trained without the outcome of the experiment; "
-        f"`python model.py --train --from-experiment{_data(evidence)}` uses it."
+        f"`python model.py --train --from-experiment{data_option(evidence.provenance.data)}` uses it."
     )
-
-
-def _data(evidence: Evidence) -> str:
-    data = evidence.provenance.data
-    return "" if data == "data/parts" else f" --data {data or 'DIR'}"

@@ -8,6 +8,7 @@ from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
 from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
+from anomaly.report.section_results import not_judged
 from anomaly.report.wording import count_of, day, listing, percent, plural, span, were, whole
 from anomaly.types import DAMAGED, REINSPECT
 
@@ -145,10 +146,9 @@ def _expected(misses: Rate, alarms: Rate, evidence: Evidence) -> str:
 
 
 def _untested(evidence: Evidence) -> Missing:
-    planned = any(entry.split == "test" for entry in evidence.provenance.splits)
-    if planned and evidence.results is None:
+    if evidence.planned:
         return Missing(
-            "How often it errs is not known here: the photographs of the test split were not found.",
+            f"How often it errs is not known here: {not_judged(evidence)}.",
             f"python model.py --report --data DIR{evidence.option()}",
         )
     return Missing(

@@ -159,6 +159,18 @@ def test_elsewhere_nothing_is_kept_without_yes(
     assert files(model) == before
 
 
+def test_a_script_that_reads_json_is_not_asked(
+    model: Path, odd: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(model)
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert change("learn-good", model, odd, "--json") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["kept"] is False
+    assert "Keep this?" not in err
+    assert files(model) == before
+
+
 def test_the_validation_images_have_to_be_there(
     model: Path, parts_folder: Path, odd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

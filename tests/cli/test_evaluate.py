@@ -3,14 +3,20 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from anomaly.cli import main
 from anomaly.config import Config
 from anomaly.detector import load_detector
 from anomaly.imaging import load_image
+from anomaly.imaging.confusion_picture import JudgedImage
+from anomaly.types import UInt8Array
 from tests.parts import write_dataset
 
 
@@ -115,6 +121,32 @@ def test_the_confusion_picture(
     for name in ("c.jpg", "nowhere/c.png"):
         assert main([*words, "--confusion", str(tmp_path / name)]) == 1
         assert "ends in .png" in capsys.readouterr().err
+    photograph = next(labelled.rglob("*.png"))
+    before = photograph.read_bytes()
+    assert main([*words, "--confusion", str(photograph)]) == 1
+    assert "one of the files to be read" in capsys.readouterr().err
+    assert photograph.read_bytes() == before
+
+
+def test_the_confusion_picture_counts_as_the_report_does(
+    trained_model: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture that should not be judged for how it was taken stands where its score puts it."""
+    data = shutil.copytree(labelled, tmp_path / "data")
+    dark = next(path for path in data.rglob("*.png"))
+    Image.fromarray(np.zeros((128, 128, 3), np.uint8)).save(dark)
+    (data / "good" / "unreadable.png").write_bytes(b"")
+    shown: list[JudgedImage] = []
+
+    def keep(images: Sequence[JudgedImage], *_: object, **__: object) -> UInt8Array:
+        shown.extend(images)
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr("anomaly.cli.confusion.render_confusion", keep)
+    words = ["--evaluate", "--data", str(data), "--model", str(trained_model), "--quiet"]
+    main([*words, "--confusion", str(tmp_path / "c.png")])
+    assert {image.verdict for image in shown} <= {"undamaged", "damaged"}
+    assert len(shown) == len(list(data.rglob("*.png"))) - 1
 
 
 def test_a_machine_that_only_predicts_says_what_is_missing_before_it_reads_an_image(

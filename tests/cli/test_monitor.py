@@ -36,6 +36,10 @@ def test_a_darker_light_is_found_dated_and_named(
     assert told.startswith("changed: the light or the exposure changed")
     assert "what to do: check lamps" in told
     assert chart.read_bytes().startswith(b"\x89PNG")
+    before = journal.read_bytes()
+    assert main([*call, "--chart", str(journal)]) == 1
+    assert "one of the files to be read" in capsys.readouterr().err
+    assert journal.read_bytes() == before
     assert main([*call, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["changed"], facts["cause"]) == (True, "light")

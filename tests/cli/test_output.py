@@ -73,9 +73,14 @@ def test_places_that_cannot_be_written_are_refused_at_once(name: str, tmp_path: 
 def test_an_input_is_never_overwritten(tmp_path: Path) -> None:
     image = tmp_path / "a.png"
     image.write_bytes(b"photograph")
-    with pytest.raises(OutputError, match="one of the images"):
+    with pytest.raises(OutputError, match="one of the files to be read"):
         CsvFile(tmp_path / "sub" / ".." / "a.png", COLUMNS, inputs=[str(image)])
     assert image.read_bytes() == b"photograph"
+
+
+def test_the_root_is_a_folder() -> None:
+    with pytest.raises(OutputError, match="it is a folder"):
+        CsvFile(Path("/"), COLUMNS)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:

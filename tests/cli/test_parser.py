@@ -75,6 +75,7 @@ def test_ways_to_say_an_aim(words: list[str], aim: Aim | None) -> None:
         (["--predict", "a.png", "--device", "tpu"], "tpu"),
         (["--train", "--set", "geometry.size"], "SECTION.NAME=VALUE"),
         (["--train", "--seed", "one"], "whole number"),
+        (["--train", "--from-experiment", "--weights", "w.pth"], "does not use --weights"),
         (["--evaluate"], "needs --data"),
         (["--evaluate", "--data", "d", "--split", "bank"], "bank"),
         (["--recalibrate", "--max-miss-rate", "5"], "0.05 for 5 %"),

@@ -123,6 +123,33 @@ def test_an_address_that_does_not_answer_is_one_line(
     assert err.startswith("error: --ray nonsense: expected a Ray cluster that answers")
 
 
+def test_a_photograph_is_not_replaced_by_the_table(
+    trained_model: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = photographs / "00.png"
+    before = first.read_bytes()
+    words = ["--predict", str(photographs), "--model", str(trained_model), "--ray", "local"]
+    assert main([*words, "--csv", str(first)]) == 1
+    assert "one of the files to be read" in capsys.readouterr().err
+    assert main([*words, "--csv", str(photographs)]) == 1
+    assert "it is a folder" in capsys.readouterr().err
+    assert first.read_bytes() == before
+
+
+def test_without_pyarrow_it_is_said_before_the_work(
+    trained_model: Path,
+    photographs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    words = ["--predict", str(photographs), "--model", str(trained_model), "--ray", "local"]
+    assert main([*words, "--csv", str(tmp_path / "out.parquet")]) == 1
+    assert "needs pyarrow" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_ray_it_is_one_line(
     trained_model: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

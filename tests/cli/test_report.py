@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from pypdf import PdfReader
 
 from anomaly.cli import main
-from anomaly.detector import fingerprint
+from anomaly.detector import fingerprint, load_detector
 from tests.parts import TINY, write_dataset, write_part
 
 HEADINGS = (
@@ -109,6 +110,22 @@ def test_photographs_that_are_gone_are_named_as_missing(tmp_path: Path) -> None:
     assert "damaged batches missed" in again
 
 
+def test_test_photographs_that_are_not_in_the_folder_are_told(
+    trained_model: Path, parts_folder: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(parts_folder, tmp_path / "some")
+    test = [
+        entry.name for entry in load_detector(trained_model, device="cpu").provenance.splits if entry.split == "test"
+    ]
+    for name in test:
+        (data / name).unlink()
+    text = report(trained_model, tmp_path, "--data", str(data))
+    assert recorded(tmp_path)["missing"] == len(test) == 6
+    assert text.count("none of the 6 photographs of the test split was judged (6 were not found in") == 2
+    assert "no photograph was kept for a test" not in text
+    assert "No photograph is in the test split" not in text
+
+
 @pytest.mark.slow
 def test_without_damaged_photographs(tmp_path: Path) -> None:
     for i in range(14):
@@ -157,7 +174,7 @@ def test_without_a_test_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_fitted_on_bare_images(tmp_path: Path) -> None:
+def test_a_model_fitted_on_bare_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from anomaly import Config, PatchCore
     from anomaly.config import replace_setting
 
@@ -167,6 +184,12 @@ def test_a_model_fitted_on_bare_images(tmp_path: Path) -> None:
     text = report(tmp_path / "model", tmp_path)
     assert "no threshold yet" in text
     assert "does not record which photograph served for what" in text
+    capsys.readouterr()
+    words = ["--report", "--model", str(tmp_path / "model"), "--data", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert main([*words, "--output", str(tmp_path / "report.pdf"), "--device", "cpu"]) == 0
+    remark = capsys.readouterr().err
+    assert "this trained model does not record its photographs, so --data is not used" in remark
+    assert "are not here" not in remark
 
 
 @pytest.mark.parametrize("name", ["report.txt", "nowhere/report.pdf"])

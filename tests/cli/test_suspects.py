@@ -11,6 +11,7 @@ import pytest
 from anomaly.cli import main
 from anomaly.config import Config
 from anomaly.detector import load_detector
+from anomaly.errors import OutputError
 from anomaly.imaging import load_image
 from tests.parts import TINY, write_dataset, write_part
 
@@ -52,4 +53,20 @@ def test_they_are_listed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["mine.txt", *(Path(suspect["heatmap"]).name for suspect in told)]
+    )
+
+
+def test_where_they_cannot_be_drawn_the_trained_model_is_told_of_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> dict[str, Path]:
+        raise OutputError("cannot write x (No space left on device)", path="x")
+
+    monkeypatch.setattr("anomaly.cli.train.draw_suspects", full)
+    data, model = write_dataset(tmp_path / "data", undamaged=12, damaged=4), tmp_path / "model"
+    assert main(["--train", "--data", str(data), "--model", str(model), "--device", "cpu", "--quiet", *TINY]) == 1
+    out, err = capsys.readouterr()
+    assert "saved to " in out
+    assert err == (
+        "error: the training images that look damaged could not be drawn: cannot write x (No space left on device)\n"
     )

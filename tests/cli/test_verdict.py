@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,35 @@ def test_verdicts_become_validation_scores(
     assert after.reason == f"--from-journal {journal}"
 
 
+def test_the_last_row_counts_and_none_is_read_as_a_whole(
+    model: Path,
+    images: list[Path],
+    journal: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Journal(journal) as opened:
+        first, last = opened.read()[0], opened.read()[-1]
+        opened.append(replace(first, score=first.score + 1))
+        opened.append(replace(first, score=first.score + 2, label="reinspect", model="other"))
+        opened.append(replace(last, label="not judged"))
+    monkeypatch.setattr(Journal, "read", lambda *_, **__: pytest.fail("read every row"))
+    assert record(journal, "undamaged", images[0], "--part-type", "disc") == 0
+    assert record(journal, "damaged", images[3], "--json") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == f"{images[0]}  undamaged  (judged reinspect)"
+    assert json.loads(out[1]) == {"path": str(images[3]), "truth": "damaged", "label": "not judged"}
+    assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
+    err = capsys.readouterr().err
+    assert "1 operators' verdicts from the journal, 0 of them on images that had been flagged" in err
+    assert "1 verdicts are on pictures that were not judged: not used" in err
+    found = load_detector(model, device="cpu").record
+    assert found is not None
+    new = found.scores[-1]
+    assert (new.sha256, new.score, new.part_type) == (first.sha256, first.score + 1, "disc")
+
+
 def test_only_judged_images_get_a_verdict(
     images: list[Path], journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,3 +135,16 @@ def test_without_a_usable_verdict_nothing_changes(
 def test_usage(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--verdict", "a.png", *words]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_verdicts_on_test_images_are_taken_but_said(
+    model: Path, parts_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    splits = load_detector(model, device="cpu").provenance.splits
+    image = parts_folder / next(entry.name for entry in splits if entry.split == "test")
+    journal = tmp_path / "test.sqlite"
+    assert main(["--predict", str(image), "--model", str(model), "--device", "cpu", "--journal", str(journal)]) == 0
+    assert record(journal, "damaged", image) == 0
+    capsys.readouterr()
+    assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
+    assert "1 of these images are in the test split" in capsys.readouterr().err

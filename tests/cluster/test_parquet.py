@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -24,6 +25,21 @@ def test_types_are_those_of_all_rows_and_nothing_stays_nothing(tmp_path: Path, m
     assert [str(field.type) for field in table.schema] == ["string", "double", "int64", "string"]
     assert table.to_pylist() == [{**row, "path": str(row["path"]).replace("\udcff", "\\udcff")} for row in ROWS]
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_it_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (extra cluster)")
+    synced: list[tuple[int, int, bool]] = []
+    real, target = os.fsync, tmp_path / "out.parquet"
+
+    def spy(handle: int) -> None:
+        found = os.fstat(handle)
+        synced.append((found.st_ino, found.st_size, target.exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    write_parquet(target, COLUMNS, lambda: ROWS)
+    assert synced == [(target.stat().st_ino, target.stat().st_size, False)]
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -253,3 +253,15 @@ def test_another_folder_is_another_dataset(tmp_path: Path) -> None:
     other = read_dataset(write_dataset(tmp_path / "b", undamaged=2, damaged=1, seed=9))
     again = read_dataset(write_dataset(tmp_path / "c", undamaged=2, damaged=1))
     assert dataset_hash(one) == dataset_hash(again) != dataset_hash(other)
+
+
+def test_photographs_moved_to_another_split_are_another_dataset(tmp_path: Path) -> None:
+    images = write_dataset(tmp_path / "a", undamaged=2, damaged=1)
+    labels = "good/good_00.png,undamaged,{}\ngood/good_01.png,undamaged,{}\ndefect/bad_00.png,damaged,{}\n"
+    found = []
+    for splits in (("", "", ""), ("bank", "validation", "test"), ("bank", "test", "validation")):
+        (images / "labels.csv").write_text("path,label,split\n" + labels.format(*splits))
+        found.append(dataset_hash(read_dataset(images)))
+    assert len(set(found)) == 3
+    (images / "labels.csv").write_text("path,label\n" + labels.replace(",{}", ""))
+    assert dataset_hash(read_dataset(images)) == found[0]

@@ -53,6 +53,8 @@ def test_sizes_that_enlarge_much_are_left_out() -> None:
         ('axes = {"split.test" = [0.1]}', "cannot vary split.test"),
         ('axes = {"geometry.size" = 3}', "expected a list"),
         ("axes = {}", "empty"),
+        ("axes = 3", "^axes is 3: expected a table"),
+        ("[[axes]]", "^axes is .*: expected a table"),
         ("x", "not valid TOML"),
     ],
 )
@@ -65,6 +67,12 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
 def test_a_value_out_of_range_is_refused_before_the_work() -> None:
     with pytest.raises(ConfigError, match="neighbours"):
         draw(Space(axes={"bank.neighbours": (0,)}), Config(), image_area=1e6)
+
+
+@pytest.mark.parametrize("sizes", [(448.0,), (320, 448.0), (True,), ("448",)])
+def test_a_size_that_is_no_whole_number_is_refused(sizes: tuple[str | int | float | bool, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"^geometry.size is .*: expected whole numbers"):
+        draw(Space(axes={SIZE: sizes}), Config(), image_area=1e6)
 
 
 def test_nested_tables_read_as_dotted_names(tmp_path: Path) -> None:

@@ -50,6 +50,28 @@ def test_since_a_row_is_all_that_came_after_it_however_fast_it_came(tmp_path: Pa
             assert [later.sha256 for later in journal.read(since=row.time)] == [each.sha256 for each in rows[number:]]
 
 
+def test_what_was_said_last_is_found_without_reading_whole_rows(tmp_path: Path) -> None:
+    rows = [
+        replace(entry(1, model="one"), label="damaged", score=3.0),
+        replace(entry(2, model="one"), label=None),
+        replace(entry(1, model="two"), label="reinspect", score=1.5),
+    ]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for row in rows:
+            journal.append(row)
+    other = sqlite3.connect(tmp_path / "j.sqlite")
+    other.execute("UPDATE entries SET measures = 'none', strangeness = x'00', embedding = x'00'")
+    other.commit()
+    other.close()
+    first, second = rows[0].sha256, rows[1].sha256
+    with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
+        assert journal.judged([first, second, "f" * 64]) == {first: ("reinspect", 1.5), second: (None, rows[1].score)}
+        assert journal.judged([first], model="one") == {first: ("damaged", 3.0)}
+        assert journal.judged([second], model="two") == {}
+        with pytest.raises(JournalError, match="cannot be read"):
+            journal.read()
+
+
 def test_times_sort_as_moments_do() -> None:
     zone = timezone(timedelta(hours=2))
     moments = [datetime(2026, 3, 1, 8, 0, 0, m, tzinfo=zone) for m in (0, 1, 999, 1000, 123_000, 999_999)]

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from anomaly.calibration import ScoredImage
-from anomaly.report.results import CaptureRow, JudgedImage
+from anomaly.config import Config
+from anomaly.dataset import SplitEntry
+from anomaly.detector.origin import Provenance
+from anomaly.evaluation import evaluate_scores
+from anomaly.report.evidence import Evidence
+from anomaly.report.results import CaptureRow, JudgedImage, TestResults
 from anomaly.types import DAMAGED, UNDAMAGED, Label, Verdict
 
 
@@ -75,3 +81,58 @@ def scores(label: Label, values: list[float], group: str = "") -> list[ScoredIma
         ScoredImage(f"{label}{i}", hashlib.sha256(f"{label}{i}".encode()).hexdigest(), label, value, "", group)
         for i, value in enumerate(values)
     ]
+
+
+def examined(
+    images: Sequence[JudgedImage] = (),
+    *,
+    failed: Sequence[str] = (),
+    missing: int = 0,
+    capture: Sequence[CaptureRow] = (),
+) -> TestResults:
+    """What an examination found."""
+    return TestResults(
+        training="abc",
+        calibration=1,
+        created="2026-11-22T10:00:00+00:00",
+        data="here/",
+        seconds_per_image=None,
+        images=tuple(images),
+        failed=tuple((name, "empty") for name in failed),
+        pixels={},
+        capture=tuple(capture),
+        missing=missing,
+    )
+
+
+def evidence(
+    results: TestResults | None = None,
+    *,
+    test: Sequence[JudgedImage] = (),
+    bank: int = 0,
+    data: str = "parts/",
+    model: str = "trained",
+) -> Evidence:
+    """A trained model that was to be tested on these photographs."""
+    splits = [SplitEntry(image.name, image.sha256, image.label, "test") for image in test]
+    splits += [SplitEntry(f"bank-{i}", f"{i:064x}", UNDAMAGED, "bank") for i in range(bank)]
+    images = results.images if results else ()
+    return Evidence(
+        model=model,
+        fingerprint="f",
+        training="abc",
+        config=Config(),
+        provenance=Provenance(data=data, splits=tuple(splits)),
+        backbone={},
+        libraries={},
+        taps=(),
+        bank_images=bank,
+        bank_rows=0,
+        photo_sizes=(),
+        ordinary={},
+        record=None,
+        calibrations=0,
+        left_out_scores=(),
+        results=results,
+        test=evaluate_scores([image.scored() for image in images], None) if images else None,
+    )

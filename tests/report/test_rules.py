@@ -88,6 +88,7 @@ def test_worse_part_type() -> None:
     test = (*missed(8, part_type="springs"), *passed(10, part_type="springs"), *found(20, part_type="gears"))
     told = said(rules_improve.worse_part_type(Facts(test=test)))
     assert "springs: 8 of 18 test batches judged wrongly, against 0 of 20" in told.finding
+    assert not told.command  # no folder need hold the photographs of one part type alone
     assert rules_improve.worse_part_type(Facts(test=tuple(missed(8, part_type="springs")))) is None
 
 
@@ -124,6 +125,7 @@ def test_few_damaged() -> None:
 
 def test_no_experiment() -> None:
     assert "--data shop/" in said(rules_improve.no_experiment(Facts(data="shop/"))).command
+    assert said(rules_improve.no_experiment(Facts(data="our shop/"))).command.endswith("--data 'our shop/'")
     assert rules_improve.no_experiment(Facts(experiment=True)) is None
 
 
@@ -134,6 +136,13 @@ def test_watch_drift_names_the_limits_of_this_model() -> None:
     told = said(rules_upkeep.watch_drift(Facts(ordinary={"brightness": (0.41, 0.56), "sharpness": (0.001, 0.02)})))
     assert "0.41 to 0.56" in told.finding
     assert "without limits" in said(rules_upkeep.watch_drift(Facts())).finding
+
+
+def test_watch_drift_names_the_setting_where_that_is_why_pictures_are_not_checked() -> None:
+    told = said(rules_upkeep.watch_drift(Facts(checked=False, data="our shop/")))
+    assert "switched off" in told.finding
+    assert "few dozen" not in told.action
+    assert told.command == "python model.py --train --data 'our shop/' --set capture.check=true"
 
 
 def test_alarm_limit_is_a_number_that_chance_hardly_exceeds() -> None:

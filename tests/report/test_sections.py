@@ -1,0 +1,79 @@
+"""What the sections say of evidence that is missing, and the commands that they print."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from anomaly.report.document import Block, Missing, Paragraph
+from anomaly.report.plots import plot_sessions
+from anomaly.report.section_advice import capture_section
+from anomaly.report.section_results import not_judged, results_section
+from anomaly.report.section_settings import settings_section
+from anomaly.types import DAMAGED
+from tests.report.samples import capture, evidence, examined, found, passed
+
+TEST = (*passed(3), *found(2))
+
+
+def lacking(blocks: Sequence[Block]) -> list[Missing]:
+    return [block for block in blocks if isinstance(block, Missing)]
+
+
+def words(blocks: Sequence[Block]) -> str:
+    return " ".join(block.text for block in blocks if isinstance(block, Paragraph))
+
+
+def test_a_planned_test_of_which_no_photograph_is_there() -> None:
+    known = evidence(examined(missing=12), test=TEST, bank=10)
+    assert not_judged(known) == ("none of the 5 photographs of the test split was judged (5 were not found in `here/`)")
+    (missing,) = lacking(results_section(known, {}).section.blocks)
+    assert not_judged(known) in missing.what
+    assert missing.command == "python model.py --report --data DIR"
+
+
+def test_a_planned_test_of_which_no_photograph_could_be_read() -> None:
+    some = evidence(examined(failed=["a.png", "b.png"]), test=TEST)
+    assert "(3 were not found in `here/`, 2 could not be read)" in not_judged(some)
+    every = evidence(examined(failed=list("abcde")), test=TEST)
+    assert "(5 could not be read)" in not_judged(every)
+
+
+def test_no_test_was_planned() -> None:
+    for known in (evidence(examined(), bank=3), evidence(bank=3)):
+        (missing,) = lacking(results_section(known, {}).section.blocks)
+        assert missing.what.startswith("No photograph is in the test split")
+
+
+def test_only_test_photographs_are_missing_from_the_test() -> None:
+    said = words(results_section(evidence(examined(TEST, missing=7), test=TEST, bank=9), {}).section.blocks)
+    assert "not found" not in said
+    said = words(results_section(evidence(examined(TEST[:4], missing=7), test=TEST, bank=9), {}).section.blocks)
+    assert "1 photograph of the test split was not found" in said
+
+
+def test_photographs_of_all_splits_are_missing_from_the_capture_measures() -> None:
+    known = evidence(examined(missing=7, capture=capture("a", 4)), bank=11)
+    assert "of 4 photographs; 7 more were not found in the folder:" in words(capture_section(known, ()).section.blocks)
+
+
+def test_photographs_that_are_not_on_record_cannot_be_measured_by_another_report() -> None:
+    (missing, _) = lacking(capture_section(evidence(), ()).section.blocks)
+    assert "does not record them" in missing.what
+    assert "--report" not in missing.command
+
+
+def test_folders_with_blanks_are_quoted_in_commands() -> None:
+    known = evidence(data="our parts/", model="my model", test=TEST)
+    assert shlex.split(known.option()) == ["--model", "my model"]
+    for part in (settings_section(known), capture_section(known, ())):
+        commands = [shlex.split(missing.command) for missing in lacking(part.section.blocks)]
+        assert ["python", "model.py", "--experiment", "--data", "our parts/"] in commands
+
+
+def test_the_sessions_figure_is_of_undamaged_photographs() -> None:
+    undamaged = [row for group in "abc" for row in capture(group)]
+    damaged = capture("a", 9, label=DAMAGED, brightness=0.9, sharpness=0.5)
+    assert plot_sessions([*undamaged, *damaged]) == plot_sessions(undamaged)
+    known = evidence(examined(capture=[*capture("a"), *(row for g in "bcd" for row in capture(g, label=DAMAGED))]))
+    assert "sessions.svg" not in capture_section(known, ()).pictures
