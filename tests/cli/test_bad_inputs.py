@@ -110,7 +110,7 @@ def _rows(names: list[str], model: Path, capsys: pytest.CaptureFixture[str]) -> 
     words = ["--predict", *names, "--model", str(model)]
     status = main(words)
     text = capsys.readouterr().out.removesuffix("\n").split("\n")
-    assert main([*words, "--json"]) == status
+    assert main([*words, "--json", "--quiet"]) == status
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
     assert len(rows) == len(text)
