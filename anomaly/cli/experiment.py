@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
@@ -12,10 +11,10 @@ from anomaly.cli.rows import json_line
 from anomaly.cli.train import data_folder, read_config
 from anomaly.dataset import find_duplicates, read_dataset, split_dataset
 from anomaly.detector.folder import check_parent
-from anomaly.errors import RuntimeUnavailableError
 from anomaly.experiment import Plan, Space, dataset_hash, finished_trials, images_hash, lines, plan, read_space
 from anomaly.experiment import run as run_experiment
 from anomaly.imaging.names import printable_name
+from anomaly.installed import refuse_without
 
 _NEEDED = ("torch", "torchvision", "timm", "scipy", "sklearn", "optuna")
 
@@ -33,11 +32,7 @@ def run(arguments: Arguments) -> int:
     KeyboardInterrupt
         Ctrl-C; what is finished is kept, and that is said.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RuntimeUnavailableError(
-            f"an experiment needs {', '.join(missing)}, not installed here: pip install 'goodparts[train]'"
-        )
+    refuse_without("an experiment needs", _NEEDED)
     check_parent(arguments.work / "experiment")
     with Reporter(quiet=arguments.quiet) as progress:
         todo = _plan(arguments, progress)

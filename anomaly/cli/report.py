@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +14,10 @@ from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.detector import Detector, load_detector, training_fingerprint
 from anomaly.detector.folder import check_parent, replaced_folder
-from anomaly.errors import OutputError, ReportError, RuntimeUnavailableError
+from anomaly.errors import OutputError, ReportError
 from anomaly.experiment import find_experiment, images_hash
 from anomaly.imaging.names import printable_name
+from anomaly.installed import refuse_without
 from anomaly.report import (
     TestResults,
     choose_examples,
@@ -64,11 +64,7 @@ def run(arguments: Arguments) -> int:
 
 def _check_before(output: Path) -> None:
     """Refuse, before long work, what could not be done after it."""
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RuntimeUnavailableError(
-            f"a report needs {', '.join(missing)}, not installed here: pip install 'goodparts[train]'"
-        )
+    refuse_without("a report needs", _NEEDED)
     if output.suffix.lower() != ".pdf" or output.is_dir() or not output.absolute().parent.is_dir():
         raise OutputError(
             f"expected the name of a PDF file in a folder that is there for --output, got {printable_name(output)}: "

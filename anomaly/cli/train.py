@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +20,10 @@ from anomaly.dataset import Dataset, read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
 from anomaly.detector.part_view import describe as describe_parts
 from anomaly.detector.trained_model import check_target
-from anomaly.errors import ExperimentError, ImageError, LayoutError, OutputError, RuntimeUnavailableError
+from anomaly.errors import ExperimentError, ImageError, LayoutError, OutputError
 from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
+from anomaly.installed import refuse_without
 
 if TYPE_CHECKING:
     from anomaly.detector.embedded import EmbedAll
@@ -36,7 +36,7 @@ _NEEDED = ("torch", "torchvision", "timm", "scipy", "anomalib")
 
 def run(arguments: Arguments) -> int:
     """Train, calibrate, test, save, tell, and name the training images that look damaged."""
-    _check_installed()
+    refuse_without("training needs", _NEEDED)
     check_target(arguments.model)
     config, fixed = read_config(arguments)
     folder, name = data_folder(arguments.data)
@@ -127,14 +127,6 @@ def _with_reason(training: Training, experiment: Experiment) -> Training:
     lines = (f"chosen by experiment {experiment.identity}: {experiment.reason}",)
     provenance = dataclasses.replace(training.detector.provenance, selection=lines)
     return dataclasses.replace(training, detector=dataclasses.replace(training.detector, provenance=provenance))
-
-
-def _check_installed() -> None:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RuntimeUnavailableError(
-            f"training needs {', '.join(missing)}, not installed here: pip install 'goodparts[train]'"
-        )
 
 
 def data_folder(given: str | None) -> tuple[Path, str]:

@@ -187,9 +187,10 @@ class Detector:
             prediction = apply_calibration(prediction, record, part_type)
         prediction = check_capture(prediction, self.capture, self.config)
         if record is not None and self.part_views and prediction.label in (DAMAGED, REINSPECT):
-            nearest = [tap.nearest for tap in judged.search.taps]
-            seen = part_type_of(nearest, self.banks, self.bank_images)
-            part_view = self.part_views.get(part_type) or self.part_views.get(seen)
+            part_view = self.part_views.get(part_type)
+            if part_view is None:
+                nearest = [tap.nearest for tap in judged.search.taps]
+                part_view = self.part_views.get(part_type_of(nearest, self.banks, self.bank_images))
             parts = judge_parts(pixels, judged.maps, part_view, record.calibration.for_part_type(part_type))
             prediction = replace(prediction, parts=parts)
         found = judged.search.found()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +12,12 @@ import numpy as np
 
 from anomaly.calibration import Calibration, ScoredImage
 from anomaly.dataset import LabelledImage
-from anomaly.errors import ImageError, ImageUnreadableError, RuntimeUnavailableError
+from anomaly.errors import ImageError, ImageUnreadableError
 from anomaly.evaluation.kept import KeptArrays
 from anomaly.evaluation.metrics import Undefined
 from anomaly.evaluation.report import EvaluationReport, FailedImage, add_pixel_metrics, evaluate_scores
 from anomaly.imaging.decode import load_upright
+from anomaly.installed import refuse_without
 from anomaly.types import UNDAMAGED, BoolArray, Float32Array, Prediction
 
 
@@ -109,11 +109,7 @@ def check_installed(detector: EvaluatedDetector, *, masks: bool) -> None:
         A library is missing: SciPy for intervals of rates and for pixel metrics, anomalib for pixel metrics.
     """
     needed = {"scipy": masks or detector.calibration is not None, "anomalib": masks}
-    missing = [name for name, wanted in needed.items() if wanted and importlib.util.find_spec(name) is None]
-    if missing:
-        raise RuntimeUnavailableError(
-            f"an evaluation needs {', '.join(missing)}, not installed here: pip install 'goodparts[train]'"
-        )
+    refuse_without("an evaluation needs", [name for name, wanted in needed.items() if wanted])
 
 
 def read_mask(path: Path) -> BoolArray:
