@@ -43,8 +43,6 @@ class CaptureVerdict:
     ----------
     warnings : tuple of str
         One phrase for each way in which it is out of the ordinary.
-    excess : float
-        Largest distance from the ordinary; 1 is the limit of a warning.
     refused : bool
         It is so far out that a score means nothing.
     everywhere : bool
@@ -52,7 +50,6 @@ class CaptureVerdict:
     """
 
     warnings: tuple[str, ...]
-    excess: float
     refused: bool
     everywhere: bool
 
@@ -94,20 +91,16 @@ class CaptureReference:
         refuse_at : float
             Multiple of the limits beyond which a picture is not judged; at least 1.
         """
-        excess = self.excess(sample)
-        by_name = dict(zip(COLUMNS, (float(value) for value in excess), strict=True))
-        worst = float(np.abs(excess).max())
+        by_name = dict(zip(COLUMNS, self.excess(sample).tolist(), strict=True))
         warnings = [self._phrase(name, value, quality) for name, value in by_name.items() if abs(value) > 1]
         fault = strongest(self.filters, sample.embedding.astype(np.float64))
         if fault is not None:
             filter_, strength = fault
-            worst = max(worst, strength / filter_.limit)
             warnings.append(filter_.phrase(strength))
         telling = [abs(value) for name, value in by_name.items() if name not in _NOT_TELLING]
         taken_wrongly = max(abs(by_name[name]) for name in _LIGHT_AND_FOCUS) > refuse_at
         return CaptureVerdict(
             warnings=tuple(warnings),
-            excess=worst,
             refused=max(telling) > refuse_at,
             everywhere=by_name["log_typical"] > 1 and (taken_wrongly or self._strange_throughout(sample)),
         )
@@ -131,7 +124,6 @@ class CaptureReference:
         return _contrast(sample) <= max(_contrast(ordinary) for ordinary in self.samples)
 
     def _phrase(self, name: str, excess: float, quality: CaptureQuality) -> str:
-        low, high = self._range(name)
         found = {
             "brightness": (quality.brightness, "darker", "brighter"),
             "contrast": (quality.contrast, "less contrast", "more contrast"),
@@ -141,10 +133,9 @@ class CaptureReference:
         }
         if name in found:
             value, below, above = found[name]
-            if name == "log_sharpness":
-                low, high = math.exp(low), math.exp(high)
+            low, high = self.ordinary(name)
             words = below if excess < 0 else above
-            return f"{words} than ordinary ({value:.3g}, ordinary {max(low, 0.0):.3g} to {high:.3g})"
+            return f"{words} than ordinary ({value:.3g}, ordinary {low:.3g} to {high:.3g})"
         if name == "log_area":
             return f"other size ({quality.width}x{quality.height} px)"
         if name == "log_aspect":
@@ -155,10 +146,12 @@ class CaptureReference:
             return "strange over a large part"
         return "unlike every training image as a whole"
 
-    def _range(self, name: str) -> tuple[float, float]:
+    def ordinary(self, name: str) -> tuple[float, float]:
+        """Return between which values of one of :data:`COLUMNS` pictures are ordinary, logarithms undone."""
         column = COLUMNS.index(name)
-        reach = self.limit[column] * self.scale[column]
-        return float(self.centre[column] - reach), float(self.centre[column] + reach)
+        centre, reach = float(self.centre[column]), float(self.limit[column] * self.scale[column])
+        low, high = centre - reach, centre + reach
+        return (math.exp(low), math.exp(high)) if name.startswith("log_") else (max(low, 0.0), high)
 
 
 def _contrast(sample: CaptureSample) -> float:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anomaly
 from anomaly.calibration import Calibration, ScoredImage
-from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
+from anomaly.cli.calibrating import calibrated_for, standing_aim
+from anomaly.cli.data_folder import folder_trained_on
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
-from anomaly.cli.recalibrate import standing_aim
 from anomaly.cli.rows import json_line
 from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector import Detector, save_bank_change
@@ -96,15 +95,10 @@ def propose(
         0; 1 where nobody could be asked and ``--yes`` was not given.
     """
     labelled = validation_images(before, arguments.data, progress)
-    aim = standing_aim(before, progress)
-    calibrated = replace(changed, history=None).calibrate(
+    calibrated = calibrated_for(
+        standing_aim(before, progress),
+        replace(changed, history=None),
         labelled,
-        objective=aim.objective,
-        target=aim.target,
-        confidence=DEFAULT_CONFIDENCE if aim.confidence is None else aim.confidence,
-        miss_cost=aim.miss_cost,
-        max_miss_rate=aim.max_miss_rate,
-        max_false_alarm_rate=aim.max_false_alarm_rate,
         reason=f"--{action} {', '.join(names)}" + (f": {arguments.reason}" if arguments.reason else ""),
         progress=progress,
     )
@@ -150,7 +144,13 @@ def validation_images(detector: Detector, data: str | None, progress: Reporter) 
     if detector.record is None:
         raise NotCalibratedError("a change of the memory bank is shown on validation images: first --recalibrate")
     wanted = {image.sha256: image for image in detector.record.scores}
-    folder = _folder(data, detector.provenance.data)
+    trained_on = detector.provenance.data
+    folder = folder_trained_on(trained_on) if data is None else Path(data)
+    if folder is None:
+        raise DatasetError(
+            "the validation images are needed, and the folder of the training "
+            f"({printable_name(trained_on or 'not recorded')}) is not here: name it with --data DIR"
+        )
     images = read_dataset(folder).images
     found: dict[str, LabelledImage] = {}
     for done, image in enumerate(images, start=1):
@@ -175,18 +175,6 @@ def validation_images(detector: Detector, data: str | None, progress: Reporter) 
             "no longer count"
         )
     return [found[sha256] for sha256 in wanted if sha256 in found]
-
-
-def _folder(given: str | None, trained_on: str) -> Path:
-    if given is not None:
-        return Path(given)
-    for folder in (Path(trained_on), Path(anomaly.__file__).parents[1] / trained_on):
-        if trained_on and folder.is_dir():
-            return folder
-    raise DatasetError(
-        "the validation images are needed, and the folder of the training "
-        f"({printable_name(trained_on or 'not recorded')}) is not here: name it with --data DIR"
-    )
 
 
 def _tell(

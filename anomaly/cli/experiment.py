@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from anomaly.cli.data_folder import folder_to_train_on
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
-from anomaly.cli.train import data_folder, read_config
+from anomaly.cli.train import read_config
 from anomaly.dataset import find_duplicates, read_dataset, split_dataset
 from anomaly.detector.folder import check_parent
 from anomaly.experiment import Plan, Space, dataset_hash, finished_trials, images_hash, lines, plan, read_space
@@ -61,7 +62,7 @@ def run(arguments: Arguments) -> int:
 def _plan(arguments: Arguments, progress: Reporter) -> Plan:
     config, fixed = read_config(arguments)
     space = Space() if arguments.space is None else read_space(arguments.space)
-    folder, name = data_folder(arguments.data)
+    folder, name = folder_to_train_on(arguments.data)
     dataset = read_dataset(folder)
     progress.remark(f"{printable_name(name)}: {dataset.layout}")
     duplicates = find_duplicates(

@@ -18,14 +18,13 @@ from anomaly.cli.rows import Row, json_line, json_object, text_line
 from anomaly.detector import Detector, load_detector
 from anomaly.detector.beside import one_ahead
 from anomaly.errors import ImageError, OutputError
+from anomaly.imaging.colour_scale import scale_end
 from anomaly.imaging.decode import IMAGE_SUFFIXES, load_image
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.heatmap import render_heatmap
 from anomaly.imaging.names import printable_name
 from anomaly.types import Prediction, UInt8Array
 
-UNCALIBRATED_SCALE = 2.0
-"""End of the colour scale without a threshold: the typical undamaged image scores 1."""
 _STEM_BYTES = 200
 
 
@@ -53,14 +52,6 @@ def run(arguments: Arguments) -> int:
         _show(written[0] if len(written) == 1 else Path(os.path.commonpath([path.parent for path in written])))
     say_failures(len(images) - len(written), len(images))
     return 0 if len(written) == len(images) else 1
-
-
-def scale_end(detector: Detector) -> float:
-    """Map value of the last colour: twice the standing threshold, so that the threshold is the middle of the bar."""
-    calibration = detector.calibration
-    if calibration is None or calibration.threshold <= 0:
-        return UNCALIBRATED_SCALE
-    return 2 * calibration.threshold
 
 
 def _rows(
@@ -97,10 +88,11 @@ def _judge(
 def draw_heatmap(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:
     """Return the picture of one prediction, on the colour scale of this trained model."""
     names = {nearest.image for nearest in prediction.nearest}
+    calibration = detector.calibration
     return render_heatmap(
         image,
         prediction,
-        scale_max=scale_end(detector),
+        scale_max=scale_end(None if calibration is None else calibration.threshold),
         nearest_images={name: detector.bank_picture(name) for name in names},
     )
 

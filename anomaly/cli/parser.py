@@ -28,7 +28,7 @@ class Arguments:
     verb : str
         Without dashes.
     images : tuple of str
-        Files and folders of ``--predict`` and ``--heatmap``, as the user named them.
+        Files and folders that a verb takes, as the user named them.
     settings : tuple of (str, object)
         Of ``--set``, ``--seed``, ``--backbone`` and ``--weights``, in this order.
     aim : Aim or None

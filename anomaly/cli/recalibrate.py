@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from anomaly.calibration import (
-    DEFAULT_FALSE_ALARM_TARGET,
-    Calibration,
     CalibrationHistory,
     CalibrationRecord,
     ScoredImage,
 )
-from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
-from anomaly.cli.aim import Aim
+from anomaly.cli.calibrating import calibrated_for, standing_aim
 from anomaly.cli.labelled import CheckedImage, read_labelled, recorded_split
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
@@ -49,15 +46,11 @@ def _calibrate(detector: Detector, arguments: Arguments) -> int:
         aim = arguments.aim or standing_aim(detector, progress)
         images, unreadable = _new_images(detector, arguments, progress)
         verdicts = _verdicts(detector, arguments, progress)
-        calibrated = detector.calibrate(
+        calibrated = calibrated_for(
+            aim,
+            detector,
             images,
             scored=verdicts,
-            objective=aim.objective,
-            target=aim.target,
-            confidence=DEFAULT_CONFIDENCE if aim.confidence is None else aim.confidence,
-            miss_cost=aim.miss_cost,
-            max_miss_rate=aim.max_miss_rate,
-            max_false_alarm_rate=aim.max_false_alarm_rate,
             reason=arguments.reason or _sources(arguments) or "no reason given",
             progress=progress,
         )
@@ -108,28 +101,6 @@ def _remark_tested(detector: Detector, sha256s: Sequence[str], progress: Reporte
     n = sum(sha256 in tested for sha256 in sha256s)
     if n:
         progress.remark(f"{n} of these images are in the test split: a test on them no longer says anything new")
-
-
-def standing_aim(detector: Detector, progress: Reporter) -> Aim:
-    """Return what the standing calibration was chosen for; accuracy where there is none to keep."""
-    standing = detector.calibration
-    if standing is None or standing.objective == "accuracy" or _makeshift(standing):
-        return Aim("accuracy")
-    progress.remark(f"objective kept from the standing calibration: {standing.objective}")
-    return Aim(
-        standing.objective,
-        standing.target,
-        standing.confidence,
-        standing.miss_cost,
-        standing.max_miss_rate,
-        standing.max_false_alarm_rate,
-    )
-
-
-def _makeshift(calibration: Calibration) -> bool:
-    """Whether the false-alarm target only stood in for accuracy, there being no damaged image."""
-    target = calibration.objective == "false-alarm-target" and calibration.target == DEFAULT_FALSE_ALARM_TARGET
-    return target and calibration.n_damaged == 0
 
 
 def _roll_back(detector: Detector, version: int, arguments: Arguments) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import anomaly
+from anomaly.cli.data_folder import folder_trained_on
 from anomaly.cli.options import DEFAULT_REPORT
 from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
@@ -78,13 +78,7 @@ def _photographs(detector: Detector, given: str | None) -> Path | None:
     """Return the folder of photographs; None where none are on record, or nobody named one and theirs is not here."""
     if not detector.provenance.splits:
         return None
-    if given is not None:
-        return Path(given)
-    recorded = detector.provenance.data
-    if not recorded:
-        return None
-    bundled = Path(anomaly.__file__).parents[1] / recorded
-    return next((folder for folder in (Path(recorded), bundled) if folder.is_dir()), None)
+    return folder_trained_on(detector.provenance.data) if given is None else Path(given)
 
 
 def _results(

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anomaly
+from anomaly.cli.data_folder import folder_to_train_on
 from anomaly.cli.evaluate import tell
 from anomaly.cli.info import split_counts, split_lines
 from anomaly.cli.output import emit, say
@@ -20,7 +20,7 @@ from anomaly.dataset import Dataset, read_dataset
 from anomaly.detector import Detector, fingerprint, save_detector
 from anomaly.detector.part_view import describe as describe_parts
 from anomaly.detector.trained_model import check_target
-from anomaly.errors import ExperimentError, ImageError, LayoutError, OutputError
+from anomaly.errors import ExperimentError, ImageError, OutputError
 from anomaly.evaluation import EvaluationReport, evaluate
 from anomaly.imaging.names import printable_name
 from anomaly.installed import refuse_without
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from anomaly.detector.training import Training
     from anomaly.experiment import Experiment
 
-BUNDLED = "data/parts"
 _NEEDED = ("torch", "torchvision", "timm", "scipy", "anomalib")
 
 
@@ -39,7 +38,7 @@ def run(arguments: Arguments) -> int:
     refuse_without("training needs", _NEEDED)
     check_target(arguments.model)
     config, fixed = read_config(arguments)
-    folder, name = data_folder(arguments.data)
+    folder, name = folder_to_train_on(arguments.data)
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
         embed_all = _embedding(arguments, stack)
@@ -127,19 +126,6 @@ def _with_reason(training: Training, experiment: Experiment) -> Training:
     lines = (f"chosen by experiment {experiment.identity}: {experiment.reason}",)
     provenance = dataclasses.replace(training.detector.provenance, selection=lines)
     return dataclasses.replace(training, detector=dataclasses.replace(training.detector, provenance=provenance))
-
-
-def data_folder(given: str | None) -> tuple[Path, str]:
-    """Return the folder of images and what to call it in the record."""
-    if given is not None:
-        return Path(given), given
-    bundled = Path(anomaly.__file__).parents[1] / BUNDLED
-    if not bundled.is_dir():
-        raise LayoutError(
-            f"expected --data DIR: the bundled {BUNDLED} comes with a checkout of goodparts and is not here; name a "
-            "folder of labelled images"
-        )
-    return bundled, BUNDLED
 
 
 def _test(training: Training, progress: Reporter) -> EvaluationReport | None:

@@ -2,26 +2,22 @@
 
 from anomaly.dataset.duplicates import DuplicateCluster, DuplicateReport, find_duplicates
 from anomaly.dataset.layouts import read_dataset
-from anomaly.dataset.leaks import KnownImage, find_known_images, refuse_bank_images
+from anomaly.dataset.leaks import refuse_bank_images
 from anomaly.dataset.records import Dataset, LabelledImage
-from anomaly.dataset.split_file import parse_splits_csv, read_splits_csv, splits_csv, write_splits_csv
+from anomaly.dataset.split_file import parse_splits_csv, splits_csv
 from anomaly.dataset.splits import SplitAssignment, SplitEntry, split_dataset
 
 __all__ = [
     "Dataset",
     "DuplicateCluster",
     "DuplicateReport",
-    "KnownImage",
     "LabelledImage",
     "SplitAssignment",
     "SplitEntry",
     "find_duplicates",
-    "find_known_images",
     "parse_splits_csv",
     "read_dataset",
-    "read_splits_csv",
     "refuse_bank_images",
     "split_dataset",
     "splits_csv",
-    "write_splits_csv",
 ]

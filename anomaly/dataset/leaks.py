@@ -3,45 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from anomaly.dataset.splits import SplitEntry
 from anomaly.dataset.wording import counted, listed
 from anomaly.errors import LeakError
-
-
-@dataclass(frozen=True)
-class KnownImage:
-    """An image that the trained model has met before.
-
-    Attributes
-    ----------
-    name : str
-        As the caller named it.
-    entry : SplitEntry
-        What the trained model recorded of it, perhaps under another name.
-    """
-
-    name: str
-    entry: SplitEntry
-
-
-def find_known_images(candidates: Iterable[tuple[str, str]], entries: Iterable[SplitEntry]) -> tuple[KnownImage, ...]:
-    """Find the images whose bytes are recorded in ``splits.csv``, in whichever split.
-
-    Parameters
-    ----------
-    candidates : iterable of (str, str)
-        Name and sha256 of the file's bytes.
-    entries : iterable of SplitEntry
-
-    Returns
-    -------
-    tuple of KnownImage
-        In the order of the candidates.
-    """
-    recorded = {entry.sha256: entry for entry in entries}
-    return tuple(KnownImage(name, recorded[sha256]) for name, sha256 in candidates if sha256 in recorded)
 
 
 def refuse_bank_images(candidates: Iterable[tuple[str, str]], bank: Iterable[tuple[str, str]]) -> None:

@@ -6,18 +6,14 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import astuple, fields
-from pathlib import Path
 from typing import cast, get_args
 
 from anomaly.dataset.splits import SplitEntry
-from anomaly.errors import OutputError, TrainedModelCorruptError
 from anomaly.types import Label, Split
 
 COLUMNS = tuple(field.name for field in fields(SplitEntry))
 _SPECIAL = frozenset(',"\r\n')
 _HEXADECIMAL = frozenset("0123456789abcdef")
-# Names of files need not be text: undecodable bytes travel through as Python has them.
-_TEXT_ERRORS = "surrogateescape"
 
 
 def splits_csv(entries: Iterable[SplitEntry]) -> str:
@@ -50,42 +46,6 @@ def parse_splits_csv(text: str) -> tuple[SplitEntry, ...]:
     if not rows or tuple(rows[0]) != COLUMNS:
         raise ValueError(f"the header is not {','.join(COLUMNS)}")
     return tuple(_entry(row, number) for number, row in enumerate(rows[1:], start=1))
-
-
-def write_splits_csv(path: Path, entries: Iterable[SplitEntry]) -> None:
-    """Write :func:`splits_csv` to a file.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    try:
-        path.write_bytes(splits_csv(entries).encode("utf-8", _TEXT_ERRORS))
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path.name}: {error.strerror or 'output error'}; check space and permissions",
-            path=path,
-        ) from error
-
-
-def read_splits_csv(path: Path) -> tuple[SplitEntry, ...]:
-    """Read a file that :func:`write_splits_csv` wrote.
-
-    Raises
-    ------
-    TrainedModelCorruptError
-        The file is missing, unreadable, or was not written by :func:`write_splits_csv`.
-    """
-    try:
-        return parse_splits_csv(path.read_bytes().decode("utf-8", _TEXT_ERRORS))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise TrainedModelCorruptError(
-            f"expected the splits of a trained model, but {path.name} cannot be used ({reason}); train again or "
-            "restore the file",
-            path=path,
-        ) from error
 
 
 def _entry(row: list[str], number: int) -> SplitEntry:

@@ -65,10 +65,6 @@ class SplitAssignment:
         """Return the images of a split, of one label if asked for."""
         return tuple(image for image in self.images if image.split == split and label in (None, image.label))
 
-    def count(self, split: Split, label: Label) -> int:
-        """Return the number of images of a split and label."""
-        return len(self.select(split, label=label))
-
 
 def split_dataset(dataset: Dataset, config: SplitConfig, *, seed: int, duplicates: DuplicateReport) -> SplitAssignment:
     """Divide a dataset.

@@ -71,22 +71,6 @@ class View:
         )
         return np.array(resized, dtype=np.uint8)
 
-    def to_network(self, x: float, y: float) -> tuple[float, float]:
-        """Map a point of the original image to network pixels."""
-        left, top, width, height = self.box
-        return (
-            (x + 0.5 - left) * self.network_width / width - 0.5,
-            (y + 0.5 - top) * self.network_height / height - 0.5,
-        )
-
-    def to_original(self, x: float, y: float) -> tuple[float, float]:
-        """Map a point in network pixels to the original image; the inverse of :meth:`to_network`."""
-        left, top, width, height = self.box
-        return (
-            (x + 0.5) * width / self.network_width + left - 0.5,
-            (y + 0.5) * height / self.network_height + top - 0.5,
-        )
-
     def patch_centres(self, grid_shape: tuple[int, int]) -> Float64Array:
         """Return the centres of all patches in original pixels.
 

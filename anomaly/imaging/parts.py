@@ -17,10 +17,8 @@ from anomaly.imaging._foreground import foreground
 from anomaly.imaging._separation import (
     Labels,
     Shape,
-    axes,
     by_compartment,
     largest_hole,
-    moments_of,
     renumbered,
     separate,
 )
@@ -28,7 +26,6 @@ from anomaly.imaging._tray import FEATURES, Compartments, tray_features, working
 from anomaly.imaging.decode import check_image
 from anomaly.types import BoolArray, UInt8Array
 
-_ROUND = 1.15  # a part whose length exceeds its width by less has no main axis
 _SPECK = 0.1  # a piece with less than this share of a typical part's area is none
 
 
@@ -39,16 +36,11 @@ class Part:
     Attributes
     ----------
     number : int
-        Its value in the label image; 1, 2, ... in the order of ``FoundParts.parts``.
+        Its value in the label grid; 1, 2, ... in the order of ``FoundParts.parts``.
     box : tuple of int
         (x, y, width, height) in original pixels; never beyond the image.
     area_px : int
         Original pixels that it covers, to the precision of the working image.
-    angle : float or None
-        Of its main axis in radians, in (-pi/2, pi/2], from the x axis towards the y axis (clockwise on a screen);
-        None for a part as wide as it is long.
-    compartment : tuple of int or None
-        (x, y, width, height) of the tray's compartment that it lies in; None where the tray has none.
     cut_off : bool
         It touches the border of the image.
     """
@@ -56,8 +48,6 @@ class Part:
     number: int
     box: tuple[int, int, int, int]
     area_px: int
-    angle: float | None
-    compartment: tuple[int, int, int, int] | None
     cut_off: bool
 
 
@@ -69,27 +59,14 @@ class FoundParts:
     ----------
     parts : tuple of Part
         May be empty: an empty tray.
-    height, width : int
-        Of the photograph, H and W.
     """
 
     parts: tuple[Part, ...]
-    height: int
-    width: int
     _labels: Labels = field(repr=False)
-
-    def label_image(self) -> npt.NDArray[np.int32]:
-        """Return an image (H, W) of part numbers, 0 where no part lies."""
-        return self.label_grid(self.height, self.width)
 
     def label_grid(self, gh: int, gw: int) -> npt.NDArray[np.int32]:
         """Return which part lies in the middle of each cell of a grid over the photograph, (gh, gw); 0: none."""
         return np.array(Image.fromarray(self._labels).resize((gw, gh), Image.Resampling.NEAREST))
-
-    def mask(self, part: Part) -> BoolArray:
-        """Return where one part lies, (H, W)."""
-        small = Image.fromarray((self._labels == part.number).astype(np.uint8))
-        return np.array(small.resize((self.width, self.height), Image.Resampling.NEAREST)).astype(np.bool_)
 
 
 @dataclass(frozen=True)
@@ -141,7 +118,7 @@ class PartFinder:
         hole = math.inf if self.one_each else largest_hole(self.shape)
         mask = foreground(features, np.array(self.rule), self.compartments, largest_hole=hole)
         labels = self.separate(mask)
-        return _describe(labels, image.shape[0], image.shape[1], self.compartments)
+        return _describe(labels, image.shape[0], image.shape[1])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, lists and objects, for JSON."""
@@ -174,7 +151,7 @@ class PartFinder:
         return labels
 
 
-def _describe(labels: Labels, height: int, width: int, compartments: Compartments) -> FoundParts:
+def _describe(labels: Labels, height: int, width: int) -> FoundParts:
     labels, count = renumbered(labels)
     h, w = labels.shape
     row, column = np.nonzero(labels)
@@ -187,12 +164,10 @@ def _describe(labels: Labels, height: int, width: int, compartments: Compartment
     # Working pixels to original pixels, outwards.
     top, left = low[0] * height // h, low[1] * width // w
     bottom, right = -(-high[0] * height // h), -(-high[1] * width // w)
-    moments = moments_of(labels, count)
+    area = np.bincount(which, minlength=count)
     order = np.lexsort((left, top))
     number = np.zeros(count + 1, dtype=np.int32)
     number[order + 1] = np.arange(1, count + 1)
-    cells = _cells(compartments, height, width)
-    length, breadth, angle = axes(moments)
     parts = []
     for n, i in enumerate(order.tolist(), start=1):
         box = (int(left[i]), int(top[i]), int(right[i] - left[i]), int(bottom[i] - top[i]))
@@ -200,27 +175,11 @@ def _describe(labels: Labels, height: int, width: int, compartments: Compartment
             Part(
                 number=n,
                 box=box,
-                area_px=round(float(moments[i, 0]) * height * width / (h * w)),
-                angle=float(angle[i]) if length[i] > _ROUND * breadth[i] else None,
-                compartment=_cell_of(box, cells),
+                area_px=round(int(area[i]) * height * width / (h * w)),
                 cut_off=bool(low[0, i] == 0 or low[1, i] == 0 or high[0, i] == h or high[1, i] == w),
             )
         )
-    return FoundParts(tuple(parts), height, width, number[labels])
-
-
-def _cells(compartments: Compartments, height: int, width: int) -> list[tuple[int, int, int, int]]:
-    if len(compartments) == 1:
-        return []
-    slices = compartments.slices(height, width, inset=0)
-    return [(c.start, r.start, c.stop - c.start, r.stop - r.start) for r, c in slices]
-
-
-def _cell_of(
-    box: tuple[int, int, int, int], cells: list[tuple[int, int, int, int]]
-) -> tuple[int, int, int, int] | None:
-    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
-    return next((cell for cell in cells if 0 <= x - cell[0] < cell[2] and 0 <= y - cell[1] < cell[3]), None)
+    return FoundParts(tuple(parts), number[labels])
 
 
 def _read(value: Mapping[str, Any]) -> PartFinder:

@@ -16,13 +16,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from anomaly.errors import DatasetError, RuntimeUnavailableError
+from anomaly.errors import DatasetError
+from anomaly.installed import refuse_without
 from anomaly.interop.pixel_histograms import FPR_LIMIT, aligned, histogram_metrics
 from anomaly.types import BoolArray, Float32Array
 
@@ -90,7 +90,7 @@ def pixel_metrics(
         raise DatasetError(f"pixel metrics need defect pixels and others, got {n_defect} of {n_pixels}; add masks")
     tall, wide = (max(shape[axis] for shape in shapes) for axis in (0, 1))
     exact = max(n_pixels, tall * wide * len(shapes)) <= max_pixels
-    _require(("anomalib", "torch") if exact else ("scipy",))
+    refuse_without("pixel metrics need", ("anomalib", "torch") if exact else ("scipy",))
     if exact:
         auroc, aupro = _by_anomalib(maps, masks, padded=(tall, wide), n_background=n_pixels - n_defect)
     else:
@@ -116,14 +116,6 @@ def _check(maps: Sequence[Float32Array], masks: Sequence[BoolArray | None]) -> N
             raise DatasetError(
                 f"mask {number} must be (H, W) of bool, got shape {mask.shape} of {mask.dtype}; use mask != 0"
             )
-
-
-def _require(modules: tuple[str, ...]) -> None:
-    missing = [name for name in modules if find_spec(name) is None]
-    if missing:
-        raise RuntimeUnavailableError(
-            f"pixel metrics need {' and '.join(missing)}, not installed here; pip install 'goodparts[train]'"
-        )
 
 
 def _by_anomalib(

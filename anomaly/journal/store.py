@@ -146,14 +146,7 @@ class Journal:
         with self._mapped():
             return read_verdicts(self._connection)
 
-    def __len__(self) -> int:
-        with self._mapped():
-            (n,) = self._connection.execute("SELECT COUNT(*) FROM entries").fetchone()
-        return int(n)
-
-    def read(
-        self, *, model: str | None = None, since: str | None = None, last: int | None = None
-    ) -> tuple[JournalEntry, ...]:
+    def read(self, *, model: str | None = None, since: str | None = None) -> tuple[JournalEntry, ...]:
         """Read rows, oldest first.
 
         Parameters
@@ -162,8 +155,6 @@ class Journal:
             Only what this model judged.
         since : str, optional
             Only rows after this time, written by :func:`time_text`.
-        last : int, optional
-            At most so many, the newest.
 
         Raises
         ------
@@ -173,13 +164,12 @@ class Journal:
         conditions = [("model = ?", model), ("time > ?", since)]
         where = " AND ".join(text for text, value in conditions if value is not None)
         where = f" WHERE {where}" if where else ""
-        limit = "" if last is None else " LIMIT ?"
-        values = [value for value in (model, since, last) if value is not None]
-        statement = f"SELECT {', '.join(_COLUMNS)} FROM entries{where} ORDER BY id DESC{limit}"
+        values = [value for value in (model, since) if value is not None]
+        statement = f"SELECT {', '.join(_COLUMNS)} FROM entries{where} ORDER BY id"
         with self._mapped():
             rows = self._connection.execute(statement, values).fetchall()
         try:
-            return tuple(_entry(row) for row in reversed(rows))
+            return tuple(_entry(row) for row in rows)
         except (ValueError, TypeError) as error:
             raise JournalError(
                 f"the journal {self.path} holds a row that cannot be read ({error}): restore it from a copy",

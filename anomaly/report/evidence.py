@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from anomaly.calibration import Calibration, CalibrationRecord, ScoredImage
-from anomaly.capture.reference import COLUMNS
 from anomaly.config import Config
 from anomaly.detector import Detector, fingerprint, read_manifest, training_fingerprint
 from anomaly.detector.origin import Provenance
@@ -160,14 +157,7 @@ def _ordinary(detector: Detector) -> dict[str, tuple[float, float]]:
     reference = detector.capture
     if reference is None:
         return {}
-    found: dict[str, tuple[float, float]] = {}
-    for name in ("brightness", "log_sharpness"):
-        column = COLUMNS.index(name)
-        reach = float(reference.limit[column] * reference.scale[column])
-        ends = float(reference.centre[column]) - reach, float(reference.centre[column]) + reach
-        low, high = (float(np.exp(end)) for end in ends) if name.startswith("log_") else (max(0.0, ends[0]), ends[1])
-        found[name.removeprefix("log_")] = (low, high)
-    return found
+    return {name.removeprefix("log_"): reference.ordinary(name) for name in ("brightness", "log_sharpness")}
 
 
 def _licence(data: Path) -> str:

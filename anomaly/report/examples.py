@@ -9,14 +9,12 @@ from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector
 from anomaly.errors import ImageError
 from anomaly.evaluation import read_mask
+from anomaly.imaging.colour_scale import scale_end
 from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.example_picture import render_example
 from anomaly.report.results import Example, JudgedImage
 from anomaly.types import DAMAGED, UNDAMAGED
-
-UNCALIBRATED_SCALE = 2.0
-"""End of the colour scale without a threshold: the typical undamaged image scores 1."""
 
 
 def choose_examples(images: Sequence[JudgedImage]) -> tuple[JudgedImage, ...]:
@@ -61,8 +59,7 @@ def draw_examples(
     OutputError
     """
     calibration = detector.calibration
-    threshold = None if calibration is None else calibration.threshold
-    scale_max = UNCALIBRATED_SCALE if threshold is None or threshold <= 0 else 2 * threshold
+    scale_max = scale_end(None if calibration is None else calibration.threshold)
     examples = []
     for number, judged in enumerate(chosen, start=1):
         image = photographs[judged.name]

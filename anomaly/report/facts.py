@@ -41,6 +41,8 @@ class Facts:
         Of the memory bank.
     grouped : bool
         Whether the data name groups (sessions).
+    damage_labelled : bool
+        Whether training had a damaged photograph, judged by now or not.
     experiment : bool
         Whether an experiment was recorded.
     memory_curve, label_curve : tuple of CurvePoint
@@ -65,6 +67,7 @@ class Facts:
     checked: bool = True
     part_types: tuple[str, ...] = ()
     grouped: bool = False
+    damage_labelled: bool = False
     experiment: bool = False
     memory_curve: tuple[CurvePoint, ...] = ()
     label_curve: tuple[CurvePoint, ...] = ()
@@ -120,6 +123,7 @@ def measure(evidence: Evidence) -> Facts:
         memory_curve=evidence.experiment.memory_curve if evidence.experiment else (),
         label_curve=evidence.experiment.label_curve if evidence.experiment else (),
         grouped=any(entry.group for entry in evidence.provenance.splits),
+        damage_labelled=any(entry.label == DAMAGED for entry in evidence.provenance.splits),
         model=evidence.option(),
         data=evidence.provenance.data or "DIR",
     )

@@ -39,7 +39,7 @@ def no_test(facts: Facts) -> Advice | None:
 
 def no_damaged(facts: Facts) -> Advice | None:
     """Apply when no damaged photograph was labelled."""
-    if facts.damaged or any(image.label == DAMAGED for image in facts.validation):
+    if facts.damage_labelled or facts.damaged or any(image.label == DAMAGED for image in facts.validation):
         return None
     return Advice(
         "no-damaged",

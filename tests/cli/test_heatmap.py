@@ -134,13 +134,18 @@ def test_a_photograph_is_never_replaced(trained_model: Path, inside: Path, capsy
     assert (inside / "bad.png").read_bytes() == before
 
 
-def test_the_colour_scale_is_the_same_for_every_image(trained_model: Path) -> None:
-    from dataclasses import replace
-
-    detector = load_detector(trained_model, device="cpu")
-    assert detector.calibration is not None
-    assert heatmap.scale_end(detector) == 2 * detector.calibration.threshold
-    assert heatmap.scale_end(replace(detector, history=None)) == heatmap.UNCALIBRATED_SCALE
+def test_the_colour_scale_is_the_same_for_every_image(
+    trained_model: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scales = []
+    render = heatmap.render_heatmap
+    monkeypatch.setattr(
+        heatmap, "render_heatmap", lambda *given, **named: scales.append(named["scale_max"]) or render(*given, **named)
+    )
+    assert main(["--heatmap", "bad.png", "a", "--output", "out", "--model", str(trained_model)]) == 0
+    calibration = load_detector(trained_model, device="cpu").calibration
+    assert calibration is not None
+    assert scales == 2 * [2 * calibration.threshold]
 
 
 def test_what_cannot_be_read_gets_no_picture(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anomaly.cli import main, train
+from anomaly.cli import data_folder, main, train
 from anomaly.cli.parser import parse
 from anomaly.config import Config
 from tests.parts import TINY, write_dataset
@@ -61,7 +61,7 @@ def test_wrong_settings_are_one_line_and_leave_the_model_alone(
 def test_without_a_checkout_the_data_have_to_be_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(train, "BUNDLED", "data/not_there")
+    monkeypatch.setattr(data_folder, "BUNDLED", "data/not_there")
     assert main(["--train", "--model", str(tmp_path / "model")]) == 1
     assert "error: expected --data DIR: the bundled data/not_there" in capsys.readouterr().err
 

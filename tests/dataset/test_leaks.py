@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomaly.dataset import SplitEntry, find_known_images, refuse_bank_images
+from anomaly.dataset import refuse_bank_images
 from anomaly.errors import LeakError
 
 
@@ -17,9 +17,3 @@ def test_bank_images_are_refused_by_name_whatever_they_are_called_now() -> None:
 
 def test_the_same_name_with_other_bytes_is_another_image() -> None:
     refuse_bank_images([("a.png", "xx")], [("a.png", "aa")])
-
-
-def test_known_images_are_found_in_every_split() -> None:
-    entries = [SplitEntry("a", "aa", "undamaged", "bank"), SplitEntry("b", "bb", "damaged", "test")]
-    known = find_known_images([("x", "bb"), ("y", "yy"), ("a", "aa")], entries)
-    assert [(image.name, image.entry.split) for image in known] == [("x", "test"), ("a", "bank")]

@@ -27,6 +27,12 @@ def test_nothing_known_gives_advice_and_no_error() -> None:
     assert {"no-test", "no-damaged", "few-undamaged", "no-sessions"} <= set(rules)
 
 
+def test_damaged_photographs_that_nobody_has_judged_yet_are_labelled_all_the_same() -> None:
+    assert said(rules_improve.no_damaged(Facts())).rule == "no-damaged"
+    assert rules_improve.no_damaged(Facts(damage_labelled=True)) is None
+    assert rules_improve.no_damaged(Facts(validation=tuple(scores(DAMAGED, [2.0])))) is None
+
+
 def test_the_most_urgent_comes_first() -> None:
     priorities = [advice.priority for advice in advise(ALL, Facts())]
     assert priorities == sorted(priorities)
