@@ -1,15 +1,18 @@
 """Parts at any angle, and thin cracks on pictures much wider than high: what rotation costs, what squashing would.
 
-    python benchmarks/shapes.py DATA [--images N] [--turns N...] [--only rotation|cracks] [--output FILE]
+    python benchmarks/shapes.py DATA [--images N] [--turns N...] [--share S] [--draws N] [--only rotation|cracks]
+                                [--output FILE]
 
 DATA holds ``casting_512``; all pictures are made from it in memory and none is kept.
 
-Rotation: castings cut out as discs, so that no corner tells how far a picture was turned. The memory bank sees them as
-photographed, and at several angles (``bank.turns``), at 256² network pixels, so that half an hour does. All other
-settings are those that training chooses on one half of the test images, each at an angle of its own; the other half is
-judged as photographed and turned by angles of which none is one of the bank's; then the halves change places, and both
-results are averaged. Turned by 1 degree the images are interpolated like the others and otherwise as photographed: what
-that costs is not the angle.
+Rotation: castings cut out as discs, so that no corner tells how far a picture was turned, on an even ground. A disc
+takes 0.8 of the picture's side, for what can lie at any angle has room around it; with ``--share 1`` it touches the
+edges. The memory bank sees discs as photographed, and at several angles (``bank.turns``), 256 network pixels across,
+so that an hour or two do. All other settings are those that training chooses on one half of the test images, each at an
+angle of its own; the other half is judged as photographed and turned by angles of which none is one of the bank's; then
+the halves change places, and both results are averaged. All of it for several draws: other castings in the bank each
+time, none of them twice. Turned by 1 degree the images are interpolated like the others and otherwise as photographed:
+what that costs is not the angle.
 
 Cracks: strips of three castings, 1260 x 500 px, with a drawn dark line of 2 to 3 px on one of them where
 damaged; judged in their own shape, and squashed to a square of as many pixels, as a fixed input size would do it.
@@ -41,11 +44,11 @@ from benchmarks._results import format_table, percent, plain, read_results, writ
 from benchmarks._sets import evenly, find_sets, in_unseen_half, read_set
 
 OUTPUT = Path(__file__).parent / "results" / "shapes.json"
-TURNS = (1, 8, 24, 48)
+TURNS = (1, 24)
 """Values of ``bank.turns``."""
 ANGLES = (0, 1, 17, 38, 62, 103, 200, 291)
 """The test images are turned by these; none but the first is one of the bank's."""
-_ROTATION_SIZE = 256
+_DISC = 256  # network pixels across
 _STRIP = (1260, 500)
 _TILE = 420
 _GREY = (128, 128, 128)
@@ -68,27 +71,31 @@ class Rotation:
     auroc: Mapping[str, float]
 
 
-def rotation(bank: Sequence[Path], halves: Sequence[Sequence[LabelledImage]], *, turns: int, seed: int) -> Rotation:
+def rotation(
+    bank: Sequence[Path], halves: Sequence[Sequence[LabelledImage]], *, turns: int, share: float, seed: int
+) -> Rotation:
     """Train on discs as photographed, choose settings on one half, turned, and judge the other at each angle."""
     first, second = halves
     chosen, aurocs = [], []
     for validation, test in ((first, second), (second, first)):
-        detector = _trained(bank, validation, turns=turns, seed=seed)
+        detector = _trained(bank, validation, turns=turns, share=share, seed=seed)
         own = detector.config.embedding
         chosen.append(f"{own.backbone}, {' '.join(own.taps)}{', whitened' if own.whitening else ''}")
         labels = [_paths(test, damaged=damaged, most=len(test)) for damaged in (False, True)]
         aurocs.append(
-            [_auroc(detector, *([_disc(path, angle) for path in paths] for paths in labels)) for angle in ANGLES]
+            [_auroc(detector, *([_disc(path, angle, share) for path in paths] for paths in labels)) for angle in ANGLES]
         )
     means = np.mean(aurocs, axis=0).tolist()
     return Rotation(tuple(chosen), dict(zip(map(_name, ANGLES), means, strict=True)))
 
 
-def _trained(bank: Sequence[Path], validation: Sequence[LabelledImage], *, turns: int, seed: int) -> Detector:
+def _trained(
+    bank: Sequence[Path], validation: Sequence[LabelledImage], *, turns: int, share: float, seed: int
+) -> Detector:
     rng = np.random.default_rng(seed)
-    given = [(_disc(path, 0), UNDAMAGED, "bank") for path in bank]
-    given += [(_disc(image.path, float(rng.uniform(0, 360))), image.label, "validation") for image in validation]
-    config = replace(_config(GeometryConfig(_ROTATION_SIZE)), bank=BankConfig(turns=turns))
+    given = [(_disc(path, 0, share), UNDAMAGED, "bank") for path in bank]
+    given += [(_disc(image.path, float(rng.uniform(0, 360)), share), image.label, "validation") for image in validation]
+    config = replace(_config(GeometryConfig(round(_DISC / share))), bank=BankConfig(turns=turns))
     with tempfile.TemporaryDirectory(prefix="shapes-") as name:
         folder = Path(name)
         paths = _write(folder, [picture for picture, _, _ in given])
@@ -102,12 +109,16 @@ def _name(angle: int) -> str:
     return f"{angle} degrees" if angle else "as photographed"
 
 
-def _disc(path: Path, angle: float) -> UInt8Array:
+def _disc(path: Path, angle: float, share: float) -> UInt8Array:
+    """Return a casting turned by degrees and cut out as a disc, which takes this share of the picture's side."""
     with Image.open(path) as picture:
         turned = picture.convert("RGB").rotate(angle, Image.Resampling.BICUBIC, fillcolor=_GREY)
     mask = Image.new("L", turned.size)
     ImageDraw.Draw(mask).ellipse((4, 4, turned.width - 5, turned.height - 5), fill=255)
-    return np.asarray(Image.composite(turned, Image.new("RGB", turned.size, _GREY), mask))
+    side = round(max(turned.size) / share)
+    picture = Image.new("RGB", (side, side), _GREY)
+    picture.paste(turned, ((side - turned.width) // 2, (side - turned.height) // 2), mask)
+    return np.asarray(picture)
 
 
 def cracks(bank: Sequence[Path], test: Sequence[Path], *, seed: int) -> dict[str, float]:
@@ -191,26 +202,54 @@ def _paths(images: Sequence[LabelledImage], *, damaged: bool, most: int) -> list
 
 def _measure(options: argparse.Namespace) -> None:
     (castings,) = find_sets(options.data, ["casting_512"])
-    images, n = read_set(castings), options.images
-    bank = _paths(images.train, damaged=False, most=n)
+    images = read_set(castings)
     kept = read_results(options.output)
-    about = provenance() | {"images": n}
+    about = provenance() | {"images": options.images}
     print(f"{machine_line(about['machine'])}; {about['date'][:10]}\n")
     if options.only != "cracks":
-        halves = [[image for image in images.test if in_unseen_half(image.name) is half] for half in (False, True)]
-        turned = {turns: rotation(bank, halves, turns=turns, seed=0) for turns in options.turns}
-        rows = [
-            (str(turns), " / ".join(found.chosen), *(percent(value) for value in found.auroc.values()))
-            for turns, found in turned.items()
-        ]
-        print(format_table(("bank.turns", "chosen", *(_name(angle) for angle in ANGLES)), rows), end="\n\n")
-        results = {str(n): {"chosen": list(found.chosen)} | _plain(found.auroc) for n, found in turned.items()}
-        kept["rotation"] = about | {"size": _ROTATION_SIZE, "results": results}
+        draws = _draws(_paths(images.train, damaged=False, most=len(images.train)), options.images, options.draws)
+        results = _rotations(draws, images.test, turns=options.turns, share=options.share)
+        kept[f"rotation, discs of {options.share:g}"] = about | {"results": results}
+        write_results(options.output, kept)
     if options.only != "rotation":
-        strips = cracks(bank, _paths(images.test, damaged=False, most=n), seed=0)
+        bank, test = (_paths(some, damaged=False, most=options.images) for some in (images.train, images.test))
+        strips = cracks(bank, test, seed=0)
         print(format_table(("cracks", "image AUROC"), [(key, percent(value)) for key, value in strips.items()]))
         kept["cracks"] = about | {"results": _plain(strips)}
-    write_results(options.output, kept)
+        write_results(options.output, kept)
+
+
+def _draws(paths: Sequence[Path], n: int, draws: int) -> list[list[Path]]:
+    """Return disjoint choices of images, each as evenly spaced as the others."""
+    step = max(draws, len(paths) // n)
+    return [list(paths[first::step][:n]) for first in range(draws)]
+
+
+def _rotations(
+    draws: Sequence[Sequence[Path]], test: Sequence[LabelledImage], *, turns: Sequence[int], share: float
+) -> dict[str, list[dict[str, object]]]:
+    """Print what rotation costs with each number of copies, and return it draw by draw."""
+    halves = [[image for image in test if in_unseen_half(image.name) is half] for half in (False, True)]
+    results: dict[str, list[dict[str, object]]] = {}
+    rows = []
+    for n in turns:
+        found = [rotation(bank, halves, turns=n, share=share, seed=0) for bank in draws]
+        results[str(n)] = [{"chosen": list(one.chosen)} | _plain(one.auroc) for one in found]
+        aurocs = {f"draw {number}": one.auroc for number, one in enumerate(found, start=1)}
+        if len(found) > 1:
+            aurocs["mean"] = {name: float(np.mean([one.auroc[name] for one in found])) for name in found[0].auroc}
+        for draw, auroc in aurocs.items():
+            rows.append((str(n), draw, *map(percent, auroc.values()), *(f"{100 * cost:.1f}" for cost in costs(auroc))))
+            print(" ".join(rows[-1]), flush=True)
+    header = ("bank.turns", "bank", *map(_name, ANGLES), "costs on average", "at the worst angle")
+    print(format_table(header, rows), end="\n\n")
+    return results
+
+
+def costs(auroc: Mapping[str, float]) -> tuple[float, float]:
+    """Return what rotation costs, on average over the angles and at the worst, against the images as photographed."""
+    straight, *turned = (auroc[_name(angle)] for angle in ANGLES)
+    return straight - float(np.mean(turned)), straight - min(turned)
 
 
 def _plain(found: Mapping[str, float]) -> dict[str, object]:
@@ -224,6 +263,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--turns", type=int, nargs="+", default=TURNS, metavar="N", help="values of bank.turns to compare"
     )
+    parser.add_argument("--share", type=float, default=0.8, metavar="S", help="of the picture's side that a disc takes")
+    parser.add_argument("--draws", type=int, default=3, metavar="N", help="banks, each of other castings")
     parser.add_argument("--only", choices=("rotation", "cracks"), help="one part; the other's figures stay in the file")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE", help="result file (JSON)")
     return parser.parse_args(arguments)
