@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from anomaly.errors import DatasetError, RuntimeUnavailableError
-from anomaly.interop import anomalib_metrics, pixel_metrics
+from anomaly.interop import pixel_metrics
 
 pytestmark = pytest.mark.slow  # anomalib takes seconds to import
 
@@ -150,7 +150,7 @@ def test_unusable_input_is_a_named_error(maps, masks):
 @pytest.mark.parametrize(("missing", "max_pixels"), [("anomalib", 10**7), ("scipy", 0)])
 def test_a_missing_extra_names_the_command(monkeypatch, missing, max_pixels):
     there = importlib.util.find_spec
-    monkeypatch.setattr(anomalib_metrics, "find_spec", lambda name: None if name == missing else there(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else there(name))
     with pytest.raises(RuntimeUnavailableError, match=r"pip install 'goodparts\[train\]'"):
         pixel_metrics([MAP], [MASK], max_pixels=max_pixels)
 
