@@ -84,6 +84,7 @@ def test_pixels_are_compared_where_masks_exist(images):
     assert report.pixels.aupro == pytest.approx(1.0)
 
 
+@pytest.mark.slow  # anomalib takes seconds to import
 def test_an_unreadable_mask_is_named(images, tmp_path):
     bad = LabelledImage(images[2].path, "e", "damaged", mask=tmp_path / "broken.png")
     report = evaluate(Brightness(), [images[0], images[1], bad])

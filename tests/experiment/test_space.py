@@ -7,7 +7,7 @@ import pytest
 from anomaly.config import Config
 from anomaly.embedding.registry import backbone
 from anomaly.errors import ConfigError
-from anomaly.experiment.space import BACKBONE, SIZE, TAPS, Space, apply, describe, draw, front, read_space
+from anomaly.experiment.space import BACKBONE, SIZE, TAPS, Settings, Space, apply, describe, draw, front, read_space
 from tests.docs.pages import ROOT
 
 
@@ -15,8 +15,12 @@ def test_the_file_mirrors_the_default() -> None:
     assert read_space(ROOT / "configs" / "experiments.toml") == Space()
 
 
-def test_the_draw_is_the_same_every_time_and_shares_fronts() -> None:
-    first = draw(Space(), Config(), image_area=640 * 640)
+@pytest.fixture(scope="module")
+def first() -> tuple[Settings, ...]:
+    return draw(Space(), Config(), image_area=640 * 640)
+
+
+def test_the_draw_is_the_same_every_time_and_shares_fronts(first: tuple[Settings, ...]) -> None:
     assert first == draw(Space(), Config(), image_area=640 * 640)
     assert len(first) == 96
     assert len({str(settings) for settings in first}) == 96
@@ -26,8 +30,8 @@ def test_the_draw_is_the_same_every_time_and_shares_fronts() -> None:
     assert first != draw(Space(seed=1), Config(), image_area=640 * 640)
 
 
-def test_taps_fit_their_backbone() -> None:
-    for settings in draw(Space(), Config(), image_area=640 * 640):
+def test_taps_fit_their_backbone(first: tuple[Settings, ...]) -> None:
+    for settings in first:
         assert settings[TAPS] in backbone(str(settings[BACKBONE])).tap_sets
         assert apply(settings, Config()).embedding.taps == settings[TAPS]
 
