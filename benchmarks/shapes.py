@@ -36,6 +36,7 @@ from anomaly import Detector, PatchCore
 from anomaly.config import BankConfig, CaptureConfig, Config, GeometryConfig, PartsConfig
 from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector.training import train
+from anomaly.errors import DatasetError
 from anomaly.evaluation.metrics import image_auroc
 from anomaly.types import DAMAGED, UNDAMAGED, UInt8Array
 from benchmarks._machine import machine_line, provenance
@@ -220,8 +221,10 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _draws(paths: Sequence[Path], n: int, draws: int) -> list[list[Path]]:
-    """Return disjoint choices of images, each as evenly spaced as the others."""
-    step = max(draws, len(paths) // n)
+    """Return disjoint choices of n images, each as evenly spaced as the others."""
+    step = len(paths) // n
+    if step < draws:
+        raise DatasetError(f"{draws} draws of {n} images need {draws * n}, and there are {len(paths)}: ask for fewer")
     return [list(paths[first::step][:n]) for first in range(draws)]
 
 
@@ -240,7 +243,7 @@ def _rotations(
             aurocs["mean"] = {name: float(np.mean([one.auroc[name] for one in found])) for name in found[0].auroc}
         for draw, auroc in aurocs.items():
             rows.append((str(n), draw, *map(percent, auroc.values()), *(f"{100 * cost:.1f}" for cost in costs(auroc))))
-            print(" ".join(rows[-1]), flush=True)
+            print(" ".join(rows[-1]), file=sys.stderr)  # the whole takes hours
     header = ("bank.turns", "bank", *map(_name, ANGLES), "costs on average", "at the worst angle")
     print(format_table(header, rows), end="\n\n")
     return results

@@ -8,11 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from anomaly.calibration import (
-    CalibrationHistory,
-    CalibrationRecord,
-    ScoredImage,
-)
+from anomaly.calibration import CalibrationHistory, CalibrationRecord, ScoredImage
 from anomaly.cli.calibrating import calibrated_for, standing_aim
 from anomaly.cli.labelled import CheckedImage, read_labelled, recorded_split
 from anomaly.cli.output import emit, say

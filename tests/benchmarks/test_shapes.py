@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anomaly.errors import DatasetError
 from benchmarks.shapes import ANGLES, _disc, _draws, costs
 
 
@@ -28,6 +29,8 @@ def test_draws_share_no_image_and_are_spread_alike() -> None:
     assert [len(draw) for draw in draws] == [60, 60, 60]
     assert len({path for draw in draws for path in draw}) == 180
     assert draws[1][:2] == [paths[1], paths[4]]
+    with pytest.raises(DatasetError, match="need 240, and there are 239"):
+        _draws(paths, 60, 4)
 
 
 def test_costs_are_those_against_the_images_as_photographed() -> None:
