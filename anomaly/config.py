@@ -9,6 +9,7 @@ import dataclasses
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -272,11 +273,17 @@ def validate(config: Config) -> None:
 def _build(cls: Any, table: Any, *, prefix: str) -> Any:
     if not isinstance(table, dict):
         raise ConfigError(f"{prefix.rstrip('.')} is {table!r}: expected a table of settings")
-    types = get_type_hints(cls)
+    types = _types_of(cls)
     unknown = sorted(set(table) - set(types))
     if unknown:
         raise ConfigError(f"{prefix}{unknown[0]} is no setting: expected one of {', '.join(sorted(types))}")
     return cls(**{name: _convert(types[name], value, f"{prefix}{name}") for name, value in table.items()})
+
+
+@cache
+def _types_of(cls: Any) -> dict[str, Any]:
+    """Return the types of the settings of a section; an experiment asks ten thousand times."""
+    return get_type_hints(cls)
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:

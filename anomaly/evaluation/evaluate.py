@@ -20,6 +20,9 @@ from anomaly.imaging.decode import load_upright
 from anomaly.installed import refuse_without
 from anomaly.types import UNDAMAGED, BoolArray, Float32Array, Prediction
 
+_LOSSY, _HALF = ("JPEG", "MPO"), 127
+"""Files that leave pixels beside an edge not quite black, and the value that a marked pixel exceeds there."""
+
 
 class EvaluatedDetector(Protocol):
     """What an evaluation needs of a detector."""
@@ -113,7 +116,7 @@ def check_installed(detector: EvaluatedDetector, *, masks: bool) -> None:
 
 
 def read_mask(path: Path) -> BoolArray:
-    """Return the mask in a picture: True where it is not black.
+    """Return the mask in a picture: True where it is not black, in a JPEG where it is brighter than half.
 
     Parameters
     ----------
@@ -130,9 +133,11 @@ def read_mask(path: Path) -> BoolArray:
         As :func:`anomaly.imaging.decode.load_upright`.
     """
     picture = load_upright(path)
+    lossy = picture.format in _LOSSY
     if picture.mode in ("P", "PA", "CMYK", "YCbCr"):  # where black is not all zeros
         picture = picture.convert("RGBA")
-    pixels = np.asarray(picture) != 0
+    values = np.asarray(picture)
+    pixels = values > _HALF if lossy else values != 0
     if pixels.ndim == 3:
         bands = picture.getbands()
         pixels = pixels[:, :, : len(bands) - ("A" in bands)].any(axis=2)

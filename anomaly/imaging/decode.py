@@ -126,7 +126,11 @@ def load_upright(path: Path | str) -> Image.Image:
     with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
         image, header = _read_header(file, path, limits)
         image.load()
-        return image.transpose(_UPRIGHT[header.orientation]) if header.orientation in _UPRIGHT else image
+        if header.orientation not in _UPRIGHT:
+            return image
+        upright = image.transpose(_UPRIGHT[header.orientation])
+        upright.format = image.format
+        return upright
 
 
 def image_size(path: Path | str, *, limits: ImageConfig | None = None) -> tuple[int, int]:

@@ -174,6 +174,22 @@ def test_black_printing_ink_is_black(tmp_path):
     assert read_mask(tmp_path / "mask.tif").tolist() == [[False, True]]
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_what_a_jpeg_leaves_beside_an_edge_is_not_marked(mode, orientation, tmp_path):
+    yy, xx = np.mgrid[:60, :90]
+    expected = np.hypot(yy - 30, xx - 50) < 20
+    stored = Image.fromarray((np.rot90(expected) if orientation == 6 else expected).astype(np.uint8) * 255).convert(
+        mode
+    )
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "mask.jpg"
+    Image.fromarray(stored.astype(np.uint8) * 255).convert(mode).save(path, quality=75, exif=exif)
+    assert (load_image(path).any(axis=2) & ~expected).any()
+    assert np.array_equal(read_mask(path), expected)
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_mask_stands_upright_like_its_photograph(suffix, orientation, tmp_path):
