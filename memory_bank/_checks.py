@@ -22,7 +22,7 @@ _LARGEST = 1e30
 
 
 def _is_whole(value: object) -> TypeGuard[SupportsIndex]:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(int(value)) < 2**63
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= int(value) < 2**63
 
 
 def check_count(name: str, value: int, *, least: int) -> int:
@@ -32,10 +32,12 @@ def check_count(name: str, value: int, *, least: int) -> int:
     return int(value)
 
 
-def check_vectors(vectors: object, *, dim: int | None = None, name: str = "vectors") -> Float32Array:
+def check_vectors(
+    vectors: object, *, dim: int | None = None, name: str = "vectors", empty: bool = False
+) -> Float32Array:
     """Return ``vectors`` as a C-contiguous (n, d) float32 array without NaN, infinity or values beyond 1e30.
 
-    ``dim`` is the size they must have; when it is None any will do, but there must be a row.
+    ``dim`` is the size they must have; when it is None any will do, but there must be a row, unless ``empty``.
     """
     array = _typed(vectors, np.dtype(np.float32), name)
     if array.ndim != 2 or array.shape[1] == 0:
@@ -47,7 +49,7 @@ def check_vectors(vectors: object, *, dim: int | None = None, name: str = "vecto
             got=array.shape[1],
         )
     if array.shape[0] == 0:
-        if dim is None:
+        if dim is None and not empty:
             raise EmptyBankError(f"{name}: expected at least one row, got none", available=0, needed=1)
         return np.ascontiguousarray(array)
     # A NaN makes either comparison false.
@@ -90,8 +92,9 @@ def check_whole(name: str, value: object) -> int:
 def _whole_numbers(values: object, name: str) -> Int64Array:
     """Return ``values`` as a C-contiguous int64 array, from any integer dtype that fits into it."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu" and np.can_cast(values.dtype, np.int64):
-        return np.ascontiguousarray(values, dtype=np.int64)
-    return np.ascontiguousarray(_typed(values, np.dtype(np.int64), name))
+        _refuse_masked(values, name)
+        return np.asarray(values, dtype=np.int64, order="C")
+    return np.asarray(_typed(values, np.dtype(np.int64), name), dtype=np.int64, order="C")
 
 
 def _typed(values: object, dtype: np.dtype[np.generic], name: str) -> npt.NDArray[np.generic]:
@@ -105,4 +108,15 @@ def _typed(values: object, dtype: np.dtype[np.generic], name: str) -> npt.NDArra
             got=came if got is None else str(got),
         )
     assert isinstance(values, np.ndarray)
+    _refuse_masked(values, name)
     return values
+
+
+def _refuse_masked(array: npt.NDArray[np.generic], name: str) -> None:
+    """Refuse an array some of whose values do not count: nothing here would leave them out."""
+    if hasattr(array, "mask"):
+        raise DtypeError(
+            f"{name}: expected an array without a mask, got {type(array).__name__}; leave the masked rows out",
+            expected="ndarray",
+            got=type(array).__name__,
+        )

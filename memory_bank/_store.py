@@ -1,6 +1,7 @@
 """A bank on disk: three ``.npy`` files and ``bank.json``, which says what they are; in larger banks also its cells.
 
-``bank.json`` holds ``version`` (of this format, first), ``index``, and for each of ``vectors.npy``,
+``bank.json`` holds ``version`` (of this format, first), ``index``, ``auto`` (whether that was chosen by the number of
+rows, and changes with it; not there: no), and for each of ``vectors.npy``,
 ``groups.npy`` and ``tags.npy`` its ``dtype``, ``shape`` and ``sha256``. Where the bank is divided into cells, ``cells``
 holds the same for ``cells_NAME.npy``; whoever does not know them gets the same answers without, or makes others. No
 pickle, no time, no path: equal banks are equal bytes. File names are fixed, none is taken from the manifest.
@@ -11,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +52,7 @@ class Saved:
     groups: Int64Array
     tags: Int64Array
     index: str
+    auto: bool
     cells: dict[str, npt.NDArray[Any]]
 
 
@@ -59,11 +63,12 @@ def write(
     groups: Int64Array,
     tags: Int64Array,
     index: str,
+    auto: bool,
     cells: Mapping[str, npt.NDArray[Any]],
 ) -> None:
     """Write the files of a bank, the manifest last."""
     arrays: dict[str, npt.NDArray[Any]] = {"vectors": vectors, "groups": groups, "tags": tags}
-    manifest: dict[str, object] = {"version": VERSION, "index": _WRITTEN.get(index, index)}
+    manifest: dict[str, object] = {"version": VERSION, "index": _WRITTEN.get(index, index), "auto": auto}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         manifest["files"] = {
@@ -84,7 +89,7 @@ def write(
 
 def read(folder: Path) -> Saved:
     """Return a saved bank, all verified."""
-    index, files, cell_files = _read_manifest(folder)
+    index, auto, files, cell_files = _read_manifest(folder)
     vectors, groups, tags = (_read_array(folder / f"{name}.npy", files, _DTYPES[name]) for name in _DTYPES)
     cells = {
         name: _read_array(folder / f"{_PREFIX}{name}.npy", cell_files, dtype)
@@ -101,7 +106,7 @@ def read(folder: Path) -> Saved:
         raise _corrupt(folder, f"{rows} vectors, groups {groups.shape}, tags {tags.shape}")
     if cells and not _fit(index, cells, vectors):
         raise _corrupt(folder, f"cells of other than {rows} rows")
-    return Saved(vectors, groups, tags, index, cells)
+    return Saved(vectors, groups, tags, index, auto, cells)
 
 
 def _fit(index: str, cells: Mapping[str, npt.NDArray[Any]], vectors: Float32Array) -> bool:
@@ -121,8 +126,8 @@ def _write_array(path: Path, array: npt.NDArray[Any], dtype: str) -> dict[str, o
     return {"dtype": dtype, "shape": list(array.shape), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _read_manifest(folder: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return ``index``, ``files`` and ``cells`` of the manifest."""
+def _read_manifest(folder: Path) -> tuple[str, bool, dict[str, Any], dict[str, Any]]:
+    """Return ``index``, ``auto``, ``files`` and ``cells`` of the manifest."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
@@ -146,7 +151,7 @@ def _read_manifest(folder: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     index, files, cells = manifest.get("index"), manifest.get("files"), manifest.get("cells", {})
     if not isinstance(index, str) or not isinstance(files, dict) or not isinstance(cells, dict):
         raise _corrupt(path, "no index or no files")
-    return index, files, cells
+    return index, manifest.get("auto") is True, files, cells
 
 
 def _read_array(path: Path, files: dict[str, Any], dtype: str) -> npt.NDArray[Any]:
@@ -173,7 +178,7 @@ def _read_array(path: Path, files: dict[str, Any], dtype: str) -> npt.NDArray[An
 
 def _put(path: Path, content: bytes) -> None:
     """Write ``content`` beside ``path`` and rename, so that the file is never half there."""
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # each writer its own
     try:
         beside.write_bytes(content)
         beside.replace(path)

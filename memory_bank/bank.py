@@ -13,7 +13,7 @@ import numpy.typing as npt
 from memory_bank import _store
 from memory_bank._checks import check_count, check_groups, check_tags, check_vectors, check_whole
 from memory_bank.errors import EmptyBankError, TooFewRowsError, UnknownGroupError
-from memory_bank.index import VectorIndex, kind_for, make_index
+from memory_bank.index import AUTO, VectorIndex, kind_for, make_index
 from memory_bank.proposal import Proposal
 from memory_bank.types import Float32Array, Int64Array, Neighbors
 
@@ -196,7 +196,8 @@ class MemoryBank:
         ArgumentError
             ``groups`` are not whole numbers.
         """
-        several = groups if isinstance(groups, Iterable) else [groups]
+        several = np.atleast_1d(groups) if isinstance(groups, np.ndarray) else groups
+        several = several if isinstance(several, Iterable) else [several]
         wanted = np.array([check_whole("groups", group) for group in several], np.int64)
         absent = np.setdiff1d(wanted, self._groups)
         if absent.size:
@@ -233,6 +234,7 @@ class MemoryBank:
             groups=self._groups,
             tags=self._tags,
             index=self._kind,
+            auto=self._wanted == AUTO,
             cells=self._whole_index().arrays(),
         )
 
@@ -251,6 +253,8 @@ class MemoryBank:
         """
         saved = _store.read(Path(folder))
         bank = cls(saved.vectors, saved.groups, saved.tags, index=saved.index)
+        if saved.auto and kind_for(AUTO, rows=len(bank)) == saved.index:
+            bank._wanted = AUTO
         bank._cells = saved.cells
         return bank
 

@@ -138,6 +138,7 @@ class CoresetBuilder:
         Parameters
         ----------
         vectors : ndarray of float32, (n, d)
+            n may be 0.
         group : int or ndarray of int64, (n,)
             One for all rows, or one each.
         tags : ndarray of int64, (n, t)
@@ -150,7 +151,7 @@ class CoresetBuilder:
             The memory budget holds fewer than twice ``size`` rows of this width.
         """
         first = self._vectors.shape[1] == 0
-        vectors = check_vectors(vectors, dim=None if first else self._vectors.shape[1])
+        vectors = check_vectors(vectors, dim=None if first else self._vectors.shape[1], empty=True)
         rows = vectors.shape[0]
         groups = check_groups(group, rows=rows)
         tags = check_tags(tags, rows=rows, width=None if first else self._tags.shape[1])

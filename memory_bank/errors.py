@@ -29,6 +29,10 @@ from pathlib import Path
 class MemoryBankError(Exception):
     """Root of the tree."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Come through to another process with what it carries, whatever its class must be made with."""
+        return _again, (type(self), self.args), self.__dict__
+
 
 class ArgumentError(MemoryBankError):
     """An argument is of the wrong kind or out of range."""
@@ -123,3 +127,7 @@ class BankCorruptError(BankFileError):
 
 class BankVersionError(BankFileError):
     """The bank was written by a newer version of this package."""
+
+
+def _again(kind: type[MemoryBankError], args: tuple[object, ...]) -> MemoryBankError:
+    return kind.__new__(kind, *args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -61,19 +61,19 @@ class VectorIndex(Protocol):
         """Return what is worth saving for the next index of these vectors, by name; made now if need be."""
 
 
-def check_kind(kind: str) -> str:
-    """``kind``, or what has taken its place, when there is such an index."""
-    kind = FORMER.get(kind, kind)
-    if kind not in KINDS:
-        raise UnknownIndexError(f"index: expected one of {', '.join(KINDS)}, got {kind!r}", known=KINDS)
-    return kind
+def check_kind(kind: str, *, known: Sequence[str] = KINDS) -> str:
+    """``kind``, or what has taken its place, when there is such an index; otherwise say which names are ``known``."""
+    found = FORMER.get(kind, kind) if isinstance(kind, str) else kind
+    if found not in KINDS:
+        raise UnknownIndexError(f"index: expected one of {', '.join(known)}, got {kind!r}", known=known)
+    return found
 
 
 def kind_for(kind: str, *, rows: int) -> str:
     """``kind``, when there is such an index; for ``auto`` the kind that suits a bank of so many rows."""
     if kind == AUTO:
         return "pruned" if rows <= MOST_FOR_PRUNED else "faiss-cells"
-    return check_kind(kind)
+    return check_kind(kind, known=(AUTO, *KINDS))
 
 
 def make_index(kind: str, vectors: Float32Array, *, saved: Mapping[str, npt.NDArray[Any]] | None = None) -> VectorIndex:

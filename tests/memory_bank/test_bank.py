@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -171,8 +172,21 @@ class TestRefusals:
             MemoryBank(good, 0, tags.astype(np.uint64), index=index)  # type: ignore[arg-type]
         with pytest.raises(DtypeError, match="groups"):
             MemoryBank(good, 2**64, tags, index=index)
-        with pytest.raises(UnknownIndexError, match="hnsw"):
+        with pytest.raises(UnknownIndexError, match=r"auto, .*hnsw"):
             MemoryBank(good, 0, tags, index="hnsw")
+        with pytest.raises(UnknownIndexError, match=r"got \[\]"):
+            MemoryBank(good, 0, tags, index=[])  # type: ignore[arg-type]
+
+    def test_masks_are_not_overlooked(self, index: str) -> None:
+        good, tags = walks(8), np.zeros((8, 1), np.int64)
+        holed = good.copy()
+        holed[3] = np.nan
+        with pytest.raises(DtypeError, match="without a mask, got MaskedArray"):
+            MemoryBank(np.ma.masked_invalid(holed), 0, tags, index=index)
+        with pytest.raises(DtypeError, match=r"queries: .*mask"):
+            MemoryBank(good, 0, tags, index=index).search(np.ma.masked_invalid(holed))
+        with pytest.raises(DtypeError, match=r"tags: .*mask"):
+            MemoryBank(good, 0, np.ma.masked_equal(tags, 0), index=index)
 
 
 class TestAddAndRemove:
@@ -199,6 +213,12 @@ class TestAddAndRemove:
         assert set(bank.remove(np.array([1])).groups.tolist()) == {0, 2}
         assert len(bank.remove([])) == 30
 
+    def test_the_least_group_is_one_like_any_other(self) -> None:
+        least = -(2**63)
+        bank = bank_of(walks(30)).add(walks(2), least, np.ones((2, 2), np.int64))
+        assert len(bank.remove(np.array(least))) == 30
+        assert bank.search(walks(1), exclude_group=least).index[0, 0] < 30
+
     def test_remove_refuses(self) -> None:
         bank = bank_of(walks(30))
         with pytest.raises(UnknownGroupError, match="got 8") as unknown:
@@ -222,6 +242,13 @@ def test_every_error_is_in_the_tree_and_in_its_picture() -> None:
         if error.__module__ == error_module.__name__:
             assert issubclass(error, MemoryBankError)
             assert name in drawn
+
+
+def test_errors_come_through_to_another_process() -> None:
+    with pytest.raises(TooFewRowsError) as few:
+        bank_of(walks(8)).search(walks(1), k=9)
+    again = pickle.loads(pickle.dumps(few.value))
+    assert (type(again), str(again), again.needed) == (TooFewRowsError, str(few.value), 9)
 
 
 def test_import_is_light_and_faiss_waits_for_a_large_bank() -> None:

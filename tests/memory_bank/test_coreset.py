@@ -326,6 +326,9 @@ class TestCoresetBuilder:
         builder = CoresetBuilder(5, seed=0, memory_mb=64)
         with pytest.raises(EmptyBankError):
             builder.build()
+        builder.add(walks(0, 4), 7, np.zeros((0, 2), np.int64))
+        with pytest.raises(EmptyBankError):
+            builder.build()
         builder.add(walks(20, 4), 7, np.zeros((20, 2), np.int64))
         with pytest.raises(DimensionError, match="size 4, got 5"):
             builder.add(walks(20, 5), 7, np.zeros((20, 2), np.int64))

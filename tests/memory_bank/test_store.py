@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,26 @@ def test_loaded_equals_saved_bit_by_bit(tmp_path: Path, index: str) -> None:
     a, b = bank.search(walks(60, seed=1), k=3), again.search(walks(60, seed=1), k=3)
     assert a.distance.tobytes() == b.distance.tobytes()
     assert a.index.tobytes() == b.index.tobytes()
+
+
+@pytest.mark.parametrize("wanted", ["auto", "pruned"])
+def test_what_suits_the_number_of_rows_still_does_after_loading(
+    wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory_bank.index.MOST_FOR_PRUNED", 100)
+    bank = bank_of(walks(95), index=wanted)
+    bank.save(tmp_path / "bank")
+    more = (walks(10, seed=1), 99, np.zeros((10, 2), np.int64))
+    kinds = [start.add(*more).index for start in (bank, MemoryBank.load(tmp_path / "bank"))]
+    assert kinds == ["faiss-cells" if wanted == "auto" else "pruned"] * 2
+
+
+def test_two_who_save_at_a_time_do_not_take_each_others_files(tmp_path: Path) -> None:
+    bank = bank_of(walks(40))
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: bank.save(tmp_path / "bank"), range(60)))
+    assert len(MemoryBank.load(tmp_path / "bank")) == 40
+    assert {path.name for path in (tmp_path / "bank").iterdir()} == FILES
 
 
 def test_equal_banks_are_equal_bytes(saved: Path, tmp_path: Path) -> None:
