@@ -10,6 +10,8 @@ from anomaly.types import Float64Array
 
 _LARGEST = 1e150
 """Differences and squares of scores up to here cannot overflow."""
+_LEAST_SHARE = 1e-12
+"""No number of images could tell a smaller share from none."""
 
 
 def checked_scores(scores: npt.ArrayLike, *, name: str, least: int = 1) -> Float64Array:
@@ -36,7 +38,7 @@ def checked_scores(scores: npt.ArrayLike, *, name: str, least: int = 1) -> Float
     """
     try:
         array = np.asarray(scores, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CalibrationError(f"the {name} scores must be numbers: {error}; pass a list") from error
     if array.ndim != 1:
         raise CalibrationError(
@@ -56,13 +58,15 @@ def checked_scores(scores: npt.ArrayLike, *, name: str, least: int = 1) -> Float
 
 
 def checked_fraction(value: float, *, name: str) -> float:
-    """Return ``value`` as a float strictly between 0 and 1.
+    """Return ``value`` as a float between 0 and 1, at least 1e-12 from either.
 
     Raises
     ------
     CalibrationError
-        It is no number between 0 and 1.
+        It is no such number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)) or not 0 < value < 1:
         raise CalibrationError(f"{name} must lie strictly between 0 and 1, got {value!r}; 0.05 means 5 %")
+    if not _LEAST_SHARE <= value <= 1 - _LEAST_SHARE:
+        raise CalibrationError(f"{name} must be at least {_LEAST_SHARE:g} from 0 and 1, got {value!r}; 0.05 means 5 %")
     return float(value)

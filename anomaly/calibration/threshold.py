@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ from anomaly.types import Float64Array, Int64Array
 
 _INNER = np.linspace(0.25, 0.75, 17)
 """Places inside a gap that may hold the threshold, as shares of its width."""
+_MOST_COST = 1e100
+"""Sums of this many false alarms cannot overflow."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def cost_threshold(
     undamaged_scores : array_like, (n0,)
     damaged_scores : array_like, (n1,)
     miss_cost : float
-        Price of a missed damaged image, in false alarms; positive.
+        Price of a missed damaged image, in false alarms; positive, at most 1e100.
     left_out_scores : array_like, (m,)
         Scores of images in the memory bank, each against the bank without itself. They are no validation, and no error
         of theirs counts; but they show how undamaged scores scatter. Moved until their median is that of the undamaged
@@ -108,7 +111,7 @@ def cost_threshold(
     Raises
     ------
     CalibrationError
-        A class is empty, a score is not finite, or the cost is not positive and finite.
+        A class is empty, a score is not finite, or the cost is out of range.
 
     Notes
     -----
@@ -121,8 +124,10 @@ def cost_threshold(
     """
     undamaged = checked_scores(undamaged_scores, name="undamaged")
     damaged = checked_scores(damaged_scores, name="damaged")
-    if isinstance(miss_cost, bool) or not 0 < miss_cost < math.inf:
-        raise CalibrationError(f"miss_cost must be positive and finite, got {miss_cost!r}; 1 weighs both")
+    if isinstance(miss_cost, bool) or not isinstance(miss_cost, Real) or not 0 < miss_cost <= _MOST_COST:
+        raise CalibrationError(
+            f"miss_cost must be positive and at most {_MOST_COST:g}, got {miss_cost!r}; 1 weighs both alike"
+        )
     scattered = _scattered(undamaged, left_out_scores)
     return _cheapest(undamaged, damaged, scattered, miss_cost=miss_cost, smoothed_miss_cost=miss_cost)
 

@@ -32,6 +32,7 @@ from anomaly.detector.progress import Progress, silent
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.verdict import apply_calibration, check_capture, judge_parts
 from anomaly.embedding.runtime import Device
+from anomaly.errors import DatasetError
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.imaging.geometry import View
 from anomaly.imaging.quality import measure_quality
@@ -318,12 +319,16 @@ class Detector:
 
         Raises
         ------
+        DatasetError
+            No image of the memory bank has this name.
         TrainedModelCorruptError
             The thumbnail is missing or damaged.
         """
         from anomaly.imaging.heatmap import BankPicture
 
-        entry = next(image for image in self.bank_images if image.name == name)
+        entry = next((image for image in self.bank_images if image.name == name), None)
+        if entry is None:
+            raise DatasetError(f"{name!r} is no image of the memory bank: expected a name of bank_images")
         return BankPicture(self.thumbnails.picture(name), entry.width, entry.height)
 
     def with_history(self, history: CalibrationHistory) -> Detector:

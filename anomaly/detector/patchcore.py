@@ -8,13 +8,14 @@ borders treated on purpose, the mean of the largest map values as image score in
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from anomaly.config import Config
+from anomaly.config import Config, config_from_dict, config_to_dict
 from anomaly.detector.ahead import load_ahead
 from anomaly.detector.beside import one_ahead
 from anomaly.detector.capture_check import learn_capture
@@ -31,7 +32,8 @@ from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.turned import BankRows, bank_turns
 from anomaly.embedding.runtime import Device
 from anomaly.embedding.whitening import Whitening, fit_whitening
-from anomaly.errors import TooFewImagesError
+from anomaly.errors import ConfigError, DatasetError, TooFewImagesError
+from anomaly.imaging.names import printable_name
 from anomaly.scoring import image_score
 from anomaly.types import Float32Array
 from memory_bank import CoresetBuilder, MemoryBank
@@ -54,12 +56,17 @@ class PatchCore:
         ``auto`` takes CUDA where the machine has a driver for it and OpenVINO on the CPU elsewhere.
     embed_all : EmbedAll
         Who embeds the images that the memory is made of: this process, by default.
+
+    Raises
+    ------
+    ConfigError
+        A setting is of the wrong type or out of range.
     """
 
     def __init__(
         self, config: Config | None = None, *, device: Device = "auto", embed_all: EmbedAll = embed_here
     ) -> None:
-        self.config = config or Config()
+        self.config = config_from_dict(config_to_dict(config or Config()))  # checks it
         self.device = device
         self._embed_all = embed_all
         self._network: NetworkBuilder | None = None
@@ -90,7 +97,7 @@ class PatchCore:
         images : sequence of paths
             Undamaged images, at least two.
         names : sequence of str, optional
-            What to call them in answers; the paths themselves by default.
+            What to call them in answers, each once; the paths themselves by default.
         part_types : sequence of str, optional
             What parts each of them shows; not known by default.
         progress : Progress
@@ -105,6 +112,8 @@ class PatchCore:
         Raises
         ------
         TooFewImagesError, ImageError, BackboneError, RuntimeUnavailableError, ConfigError
+        DatasetError
+            Two images have one name, or there are not as many names or part types as images.
         """
         detector = self.remember(images, names=names, part_types=part_types, progress=progress)
         return complete(detector, images, progress=progress)
@@ -129,11 +138,13 @@ class PatchCore:
             )
         builder = self.prepare()
         paths = [Path(image) for image in images]
+        called = [str(name) for name in names or images]
+        types = part_types or [""] * len(paths)
+        _check_names(called, types, len(paths))
         sample = evenly(len(paths), _SAMPLE_IMAGES)
         whitening = self._fit_whitening(builder, [paths[i] for i in sample], progress)
         extractor, files = builder.build(whitening)
-        filled = self._fill(extractor, files, paths, names or [str(image) for image in images], progress)
-        types = part_types or [""] * len(paths)
+        filled = self._fill(extractor, files, paths, called, progress)
         return Detector(
             config=builder.config,
             extractor=extractor,
@@ -188,6 +199,7 @@ class PatchCore:
             halves.append([half.build() for half in coreset.halves])
             progress("memory bank", done, len(coresets))
         even, odd = zip(*halves, strict=True)
+        _check_neighbours(self.config.bank.neighbours, min(len(bank) for bank in (*banks, *even, *odd)))
         return _Filled(tuple(banks), (tuple(even), tuple(odd)), tuple(images), Thumbnails(thumbnails))
 
     def _fit_scales(
@@ -272,6 +284,26 @@ class _TapCoresets:
     def add(self, rows: BankRows, number: int) -> None:
         for coreset in (self.whole, self.halves[number % 2]):
             coreset.add(rows.vectors, number, rows.tags)
+
+
+def _check_names(names: Sequence[str], types: Sequence[str], n: int) -> None:
+    for what, given in (("names", names), ("part types", types)):
+        if len(given) != n:
+            raise DatasetError(f"there are {n} undamaged images and {len(given)} {what}: give one for each image")
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise DatasetError(
+            f"{len(twice)} undamaged images have the name of another, such as {printable_name(twice[0])}: give each "
+            f"image once, or names that differ"
+        )
+
+
+def _check_neighbours(neighbours: int, rows: int) -> None:
+    if neighbours > rows:
+        raise ConfigError(
+            f"bank.neighbours is {neighbours}: expected at most {rows}, the rows that a tap keeps of half the images; "
+            f"lower it, raise bank.coreset_ratio or take more photographs"
+        )
 
 
 def _check_different(thumbnails: Mapping[str, bytes]) -> None:

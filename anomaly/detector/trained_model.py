@@ -66,7 +66,7 @@ from anomaly.detector.model_reading import (
 from anomaly.detector.origin import EmbeddingFiles
 from anomaly.detector.thumbnails import StoredThumbnail, Thumbnails
 from anomaly.embedding.registry import backbone
-from anomaly.embedding.runtime import Device
+from anomaly.embedding.runtime import Device, check_device
 from anomaly.errors import (
     BackboneError,
     CalibrationError,
@@ -189,8 +189,9 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
 
     Raises
     ------
-    TrainedModelMissingError, TrainedModelCorruptError, TrainedModelVersionError, RuntimeUnavailableError
+    TrainedModelMissingError, TrainedModelCorruptError, TrainedModelVersionError, RuntimeUnavailableError, ConfigError
     """
+    check_device(device)
     root = Path(folder)
     detector, sha256 = read_unchanged(root, lambda: _read(root, device))
     return dataclasses.replace(detector, manifest_sha256=sha256)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
-from anomaly.errors import AnomalyError
+from anomaly.errors import AnomalyError, ConfigError
 from anomaly.types import Float32Array, UInt8Array
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -41,8 +41,26 @@ class Runtime(Protocol):
         ...
 
 
+def check_device(device: Device) -> None:
+    """Refuse a name that is none.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if device not in get_args(Device):
+        raise ConfigError(f"device is {device!r}: expected one of {', '.join(get_args(Device))}")
+
+
 def uses_cpu(device: Device) -> bool:
-    """Whether a device of this name is the CPU on this machine, or the choice that falls on it."""
+    """Whether a device of this name is the CPU on this machine, or the choice that falls on it.
+
+    Raises
+    ------
+    ConfigError
+        There is no such name.
+    """
+    check_device(device)
     return device == "cpu" or (device == "auto" and not cuda_present())
 
 
@@ -51,6 +69,8 @@ def runtime_for(device: Device, *, on_cpu: Callable[[], Runtime], on_cuda: Calla
 
     Raises
     ------
+    ConfigError
+        There is no device of this name.
     ImportError, AnomalyError
         CUDA was asked for by name and cannot be used.
     """

@@ -118,12 +118,10 @@ def confusion(
     DatasetError
         The two do not fit together, a score is not finite, or the threshold is not.
     """
-    upper = np.asarray(threshold, dtype=np.float64)
-    if not np.isfinite(upper).all():
-        raise DatasetError(f"a threshold must be finite, got {upper}; calibrate again")
     values, damaged = checked_pairs(scores, is_damaged)
+    upper = _checked_threshold(threshold, n=len(values))
     flagged = values > upper
-    passed = values <= (upper if reinspect_above is None else np.asarray(reinspect_above, dtype=np.float64))
+    passed = values <= (upper if reinspect_above is None else _checked_threshold(reinspect_above, n=len(values)))
     return Confusion(
         n_undamaged=int(np.sum(~damaged)),
         n_damaged=int(np.sum(damaged)),
@@ -132,6 +130,16 @@ def confusion(
         reinspected_undamaged=int(np.sum(~flagged & ~passed & ~damaged)),
         reinspected_damaged=int(np.sum(~flagged & ~passed & damaged)),
     )
+
+
+def _checked_threshold(threshold: npt.ArrayLike, *, n: int) -> Float64Array:
+    """Return one threshold, or one for each of n images, all finite."""
+    values = np.asarray(threshold, dtype=np.float64)
+    if values.shape not in ((), (n,)):
+        raise DatasetError(f"expected one threshold or one for each of {n} images, got an array of {values.shape}")
+    if not np.isfinite(values).all():
+        raise DatasetError(f"a threshold must be finite, got {values}; calibrate again")
+    return values
 
 
 def rate_interval(count: int, n: int, *, confidence: float = 0.95) -> Rate | Undefined:

@@ -9,9 +9,11 @@ from PIL import Image
 
 from anomaly import Config, Detector, PatchCore
 from anomaly.calibration import ScoredImage, calibrate, scores_by_label
-from anomaly.config import GeometryConfig, replace_setting
-from anomaly.errors import ConfigError, ImageUnreadableError, LeakError, TooFewImagesError
+from anomaly.config import BankConfig, EmbeddingConfig, GeometryConfig, replace_setting
+from anomaly.detector.network_builder import NetworkBuilder
+from anomaly.errors import ConfigError, DatasetError, ImageUnreadableError, LeakError, TooFewImagesError
 from memory_bank import MemoryBank
+from tests.detector.conftest import SMALL
 from tests.parts import draw_part, write_part
 
 
@@ -161,13 +163,59 @@ def test_fitting_needs_two_images(tmp_path: Path, n: int) -> None:
     assert (caught.value.n, caught.value.needed) == (n, 2)
 
 
-def test_a_network_image_too_small_for_the_backbone_is_refused(tmp_path: Path) -> None:
-    images = [write_part(tmp_path / f"{i}.png", i) for i in range(2)]
+def test_a_network_image_too_small_for_the_backbone_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"geometry\.size is 63: efficientnet_lite0 needs at least 64"):
-        PatchCore(Config(geometry=GeometryConfig(size=63))).fit(images)
+        NetworkBuilder(Config(geometry=GeometryConfig(size=63)), "cpu")
 
 
 def test_images_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
     images = [write_part(tmp_path / f"{i}.png", 0) for i in range(3)]
     with pytest.raises(TooFewImagesError, match="all the same picture"):
         PatchCore(Config(geometry=GeometryConfig(size=64))).fit(images)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"names": ["a", "b", "a"]}, "1 undamaged images have the name of another, such as a"),
+        ({"names": ["a", "b"]}, "3 undamaged images and 2 names"),
+        ({"part_types": ["gears"]}, "3 undamaged images and 1 part types"),
+    ],
+)
+def test_names_that_would_mix_images_up_are_refused(
+    given: dict[str, list[str]], said: str, mixed_paths: list[Path]
+) -> None:
+    with pytest.raises(DatasetError, match=said):
+        PatchCore(SMALL, device="cpu").fit(mixed_paths[:3], **given)
+
+
+def test_an_image_given_twice_is_refused(mixed_paths: list[Path]) -> None:
+    with pytest.raises(DatasetError, match="name of another"):
+        PatchCore(SMALL, device="cpu").fit([*mixed_paths[:3], str(mixed_paths[1])])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(SMALL, bank=BankConfig(coreset_ratio=2.0)),
+        replace(SMALL, embedding=EmbeddingConfig(margin=2)),
+        replace(SMALL, geometry=GeometryConfig(96.0)),  # type: ignore[arg-type]
+        replace(SMALL, seed=-1),
+    ],
+)
+def test_settings_made_in_python_are_checked_like_those_of_a_file(config: Config) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        PatchCore(config)
+
+
+def test_more_neighbours_than_rows_are_an_error_of_the_settings(mixed_paths: list[Path]) -> None:
+    config = replace(SMALL, bank=BankConfig(max_rows=40, neighbours=60))
+    with pytest.raises(ConfigError, match=r"bank\.neighbours is 60: expected at most \d+"):
+        PatchCore(config, device="cpu").fit(mixed_paths[:3])
+
+
+def test_no_device_and_no_bank_image_of_that_name(detector: Detector, trained_model: Path) -> None:
+    with pytest.raises(ConfigError, match="device is 'tpu': expected one of auto, cpu, cuda"):
+        Detector.load(trained_model, device="tpu")  # type: ignore[arg-type]
+    with pytest.raises(DatasetError, match="'none' is no image of the memory bank"):
+        detector.bank_picture("none")

@@ -20,6 +20,20 @@ from anomaly.evaluation import (
 )
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"threshold": [1.0, 2.0, 3.0]},
+        {"threshold": [[1.0], [2.0]]},
+        {"threshold": np.nan},
+        {"threshold": 1.0, "reinspect_above": np.nan},
+    ],
+)
+def test_thresholds_that_do_not_fit_are_refused(given):
+    with pytest.raises(DatasetError, match="threshold"):
+        confusion([1.0, 2.0], [True, False], **given)
+
+
 def test_confusion_by_hand():
     found = confusion([1.0, 2.0, 3.0, 2.0, 4.0], [False, False, False, True, True], threshold=2.0)
     assert found == Confusion(n_undamaged=3, n_damaged=2, false_alarms=1, misses=1)  # 2.0 is not above 2.0
