@@ -29,7 +29,7 @@ def check_picture(path: Path, detector: Detector) -> None:
     if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
         raise OutputError(
             f"expected the name of a PNG file in a folder that is there for --confusion, got {printable_name(path)}: "
-            "name one that ends in .png",
+            "name one that ends in .png, and make its folder first",
             path=path,
         )
 

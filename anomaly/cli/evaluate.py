@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anomaly.calibration import Calibration
 from anomaly.cli.confusion import check_picture, title_of, write_confusion
-from anomaly.cli.labelled import CheckedImage, read_labelled
+from anomaly.cli.labelled import CheckedImage, files_read, read_labelled
 from anomaly.cli.output import CsvFile, check_file, emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -40,7 +40,7 @@ def run(arguments: Arguments) -> int:
         checked = read_labelled(detector, Path(arguments.data), progress, split=arguments.split)
         _say_overlap(detector, checked, progress)
         images = tuple(image.labelled for image in checked)
-        inputs = [str(image.path) for image in images]
+        inputs = files_read(Path(arguments.data), images)
         if arguments.confusion is not None:
             check_file(arguments.confusion, inputs=inputs)
         table = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomaly.cli.progress import Reporter
 from anomaly.dataset import LabelledImage, find_duplicates, read_dataset, refuse_bank_images
+from anomaly.dataset.labels import LABELS_FILE
+from anomaly.dataset.wording import counted
 from anomaly.detector import Detector
 from anomaly.errors import DatasetError
 from anomaly.imaging.names import printable_name
@@ -37,7 +40,8 @@ def read_labelled(
     """Read labelled images and refuse those that the detector has learnt from.
 
     Copies of one picture count once; that some were left out is said. With a split only the images count that
-    training put there, known by their content.
+    training put there, known by their content, or by their name where they cannot be read; how many are missing is
+    said.
 
     Raises
     ------
@@ -67,9 +71,22 @@ def read_labelled(
         if image.name not in copies
     )
     if split is not None:
-        return _of_split(detector, found, split)
+        chosen = _of_split(detector, found, split)
+        gone = len(recorded_split(detector, split)) - len(chosen)
+        if gone > 0:
+            progress.remark(
+                f"{counted(gone, 'image')} of the {split} split not found in {printable_name(folder)} as training saw "
+                "them: the figures are without"
+            )
+        return chosen
     refuse_bank_images(report.sha256.items(), [(image.name, image.sha256) for image in detector.bank_images])
     return found
+
+
+def files_read(folder: Path, images: Sequence[LabelledImage]) -> list[str]:
+    """Return what of a labelled folder must not be written over: images, masks and the table of labels."""
+    masks = [image.mask for image in images if image.mask is not None]
+    return [str(path) for path in (*(image.path for image in images), *masks, folder, folder / LABELS_FILE)]
 
 
 def recorded_split(detector: Detector, split: Split) -> frozenset[str]:
@@ -79,7 +96,8 @@ def recorded_split(detector: Detector, split: Split) -> frozenset[str]:
 
 def _of_split(detector: Detector, images: tuple[CheckedImage, ...], split: Split) -> tuple[CheckedImage, ...]:
     members = recorded_split(detector, split)
-    chosen = tuple(image for image in images if image.sha256 in members)
+    names = {entry.name for entry in detector.provenance.splits if entry.split == split}
+    chosen = tuple(i for i in images if i.sha256 in members or (i.error and i.labelled.name in names))
     if not chosen:
         raise DatasetError(
             f"none of the {len(images)} images is in the {split} split of this trained model ({len(members)} images): "

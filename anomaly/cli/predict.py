@@ -38,7 +38,9 @@ def run(arguments: Arguments) -> int:
     with ExitStack() as stack:
         table = None
         if arguments.csv is not None:
-            inputs = (path for path, _ in images)
+            inputs = [path for path, _ in images]
+            if arguments.journal is not None:
+                inputs.append(str(arguments.journal))
             table = stack.enter_context(CsvFile(arguments.csv, CSV_COLUMNS, inputs=inputs))
         record = None
         if arguments.journal is not None:

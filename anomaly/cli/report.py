@@ -68,7 +68,7 @@ def _check_before(output: Path) -> None:
     if output.suffix.lower() != ".pdf" or output.is_dir() or not output.absolute().parent.is_dir():
         raise OutputError(
             f"expected the name of a PDF file in a folder that is there for --output, got {printable_name(output)}: "
-            "name one that ends in .pdf",
+            "name one that ends in .pdf, and make its folder first",
             path=output,
         )
     check_parent(output)

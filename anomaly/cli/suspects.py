@@ -90,9 +90,9 @@ def suspect_lines(training: Training, drawn: Mapping[str, Path], model: Path) ->
     left_out = sum(suspect.left_out for suspect in suspects)
     bank = len(training.detector.bank_images) + left_out
     lines = [
-        f"suspects: {strange} of the {bank} undamaged images for the memory bank look damaged among the others (score "
-        f"above {score_text(limit)} without their own rows), {left_out} left out"
-        + (f"; heatmaps in {suspects_folder(model).name}" if drawn else "")
+        f"suspects: {strange} of the {bank} undamaged images for the memory bank {'looks' if strange == 1 else 'look'} "
+        f"damaged among the others (score above {score_text(limit)} without their own rows), {left_out} left out"
+        + (f"; heatmaps in {suspects_folder(model)}" if drawn else "")
     ]
     for suspect in suspects:
         fate = "left out of the memory bank" if suspect.left_out else "in the memory bank"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
+from anomaly.dataset.wording import counted
 from anomaly.errors import ImageError, JournalError
 from anomaly.imaging.decode import content_hash
 from anomaly.imaging.names import printable_name
@@ -88,35 +89,32 @@ def judged_with_verdicts(
     Raises
     ------
     JournalError
-        There is no verdict on an image that this training has judged.
-    LeakError
-        Some of the images are in the memory bank.
+        There is no verdict on an image that this training has judged and not learnt from.
     """
     from anomaly.calibration import ScoredImage
-    from anomaly.dataset import refuse_bank_images
     from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
 
     verdicts = journal.verdicts()
     entries = journal.judged([verdict.sha256 for verdict in verdicts], model=model)
     used = [verdict for verdict in verdicts if verdict.sha256 in entries]
-    usable = [verdict for verdict in used if entries[verdict.sha256].label != NOT_JUDGED]
+    judged = [verdict for verdict in used if entries[verdict.sha256].label != NOT_JUDGED]
+    bank = {image.sha256 for image in detector.bank_images}
+    usable = [verdict for verdict in judged if verdict.sha256 not in bank]
     if not usable:
         raise JournalError(
-            f"the journal {journal.path} has {len(verdicts)} verdicts, none on an image that this trained model has "
-            "judged: record some with --verdict IMAGE... --truth LABEL --journal FILE",
+            f"the journal {journal.path} has {counted(len(verdicts), 'verdict')}, none on an image that this trained "
+            "model, as it stands, has judged and not learnt from: judge images with --predict --journal, and record "
+            "what people find with --verdict IMAGE... --truth LABEL --journal FILE",
             path=journal.path,
         )
-    bank = [(image.name, image.sha256) for image in detector.bank_images]
-    refuse_bank_images([(verdict.path, verdict.sha256) for verdict in usable], bank)
     flagged = sum(entries[verdict.sha256].label in (DAMAGED, REINSPECT) for verdict in usable)
     notes = [
-        f"{len(usable)} operators' verdicts from the journal, {flagged} of them on images that had been flagged: rates "
-        "are those of the line only if the images to look at were chosen without regard to their score"
+        f"{counted(len(usable), 'verdict')} of operators from the journal, {flagged} of them on images that had been "
+        "flagged: rates are those of the line only if the images to look at were chosen without regard to their score",
+        *_left_aside(len(verdicts) - len(used), "images that another training judged"),
+        *_left_aside(len(used) - len(judged), "pictures that were not judged"),
+        *_left_aside(len(judged) - len(usable), "images of the memory bank"),
     ]
-    if len(used) < len(verdicts):
-        notes.append(f"{len(verdicts) - len(used)} verdicts are on images that another training judged: not used")
-    if len(usable) < len(used):
-        notes.append(f"{len(used) - len(usable)} verdicts are on pictures that were not judged: not used")
     scored = tuple(
         ScoredImage(
             name=PurePath(verdict.path).name,
@@ -128,3 +126,7 @@ def judged_with_verdicts(
         for verdict in usable
     )
     return scored, notes
+
+
+def _left_aside(n: int, what: str) -> list[str]:
+    return [f"not used: {counted(n, 'verdict')} on {what}"] if n else []

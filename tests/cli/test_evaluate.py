@@ -74,6 +74,40 @@ def test_a_recorded_split_is_found_by_content(
     assert ("chose the threshold" in capsys.readouterr().err) == (split == "validation")
 
 
+def test_images_of_the_split_that_are_gone_or_broken_do_not_vanish(
+    trained_model: Path, parts_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(parts_folder, tmp_path / "data"))
+    entries = load_detector(trained_model, device="cpu").provenance.splits
+    broken, gone = [entry.name for entry in entries if entry.split == "test"][:2]
+    (data / broken).write_text("junk")
+    (data / gone).unlink()
+    call = ["--evaluate", "--data", str(data), "--model", str(trained_model), "--split", "test"]
+    assert main(call) == 1
+    out, err = capsys.readouterr()
+    assert broken in out
+    assert "1 image of the test split not found in" in err
+
+
+def test_labels_and_masks_are_not_written_over(
+    trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_dataset(tmp_path / "data", undamaged=2, damaged=1, seed=3000)
+    mask = data / "masks" / "bad_00.png"
+    mask.parent.mkdir()
+    Image.fromarray(np.eye(96, dtype=np.uint8) * 255).save(mask)
+    (damaged,) = [path for path in data.rglob("bad_00.png") if path != mask]
+    table = data / "labels.csv"
+    rows = [f"{path.relative_to(data)},undamaged," for path in sorted(data.rglob("good_*.png"))]
+    table.write_text("\n".join(["path,label,mask", *rows, f"{damaged.relative_to(data)},damaged,masks/bad_00.png"]))
+    before = table.read_bytes(), mask.read_bytes()
+    call = ["--evaluate", "--data", str(data), "--model", str(trained_model), "--quiet"]
+    for words in (["--csv", str(table)], ["--confusion", str(mask)]):
+        assert main([*call, *words]) == 1
+        assert "it is one of the files to be read" in capsys.readouterr().err
+    assert (table.read_bytes(), mask.read_bytes()) == before
+
+
 def test_other_images_are_not_in_the_split(
     trained_model: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -175,6 +175,18 @@ def test_a_csv_that_cannot_be_written_is_refused_before_the_work(
     assert err.count("\n") == 1
 
 
+def test_a_table_does_not_take_the_place_of_the_journal(
+    trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, journal = write_part(tmp_path / "a.png", 1), tmp_path / "j.sqlite"
+    call = ["--predict", str(image), "--model", str(trained_model), "--device", "cpu", "--journal", str(journal)]
+    assert main(call) == 0
+    before = journal.read_bytes()
+    assert main([*call, "--csv", str(journal)]) == 1
+    assert "it is one of the files to be read" in capsys.readouterr().err
+    assert journal.read_bytes() == before
+
+
 def test_predicting_changes_nothing_in_the_trained_model(
     trained_model: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

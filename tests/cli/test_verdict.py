@@ -53,7 +53,7 @@ def test_verdicts_become_validation_scores(
         image.unlink()
     assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
     err = capsys.readouterr().err
-    assert "3 operators' verdicts from the journal, 1 of them on images that had been flagged" in err
+    assert "3 verdicts of operators from the journal, 1 of them on images that had been flagged" in err
     after = load_detector(model, device="cpu").record
     assert before is not None
     assert after is not None
@@ -88,8 +88,8 @@ def test_the_last_row_counts_and_none_is_read_as_a_whole(
     assert json.loads(out[1]) == {"path": str(images[3]), "truth": "damaged", "label": "not judged"}
     assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
     err = capsys.readouterr().err
-    assert "1 operators' verdicts from the journal, 0 of them on images that had been flagged" in err
-    assert "1 verdicts are on pictures that were not judged: not used" in err
+    assert "1 verdict of operators from the journal, 0 of them on images that had been flagged" in err
+    assert "not used: 1 verdict on pictures that were not judged" in err
     found = load_detector(model, device="cpu").record
     assert found is not None
     new = found.scores[-1]
@@ -111,6 +111,22 @@ def test_only_judged_images_get_a_verdict(
     assert record(tmp_path / "none.sqlite", "damaged", images[0]) == 1
     assert "there is no journal" in capsys.readouterr().err
     assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_a_verdict_on_an_image_of_the_memory_bank_is_left_out_and_said(
+    model: Path, images: list[Path], journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record(journal, "undamaged", images[0], images[1]) == 0
+    assert main(["--learn-good", str(images[0]), "--model", str(model), "--device", "cpu", "--yes"]) == 0
+    call = ["--recalibrate", "--from-journal", str(journal), "--model", str(model)]
+    assert main(call) == 1
+    assert "judge images with --predict --journal" in capsys.readouterr().err
+    again = ["--predict", str(images[0]), str(images[1]), "--model", str(model), "--journal", str(journal), "--quiet"]
+    assert main(again) == 0
+    assert main(call) == 0
+    err = capsys.readouterr().err
+    assert "1 verdict of operators" in err
+    assert "not used: 1 verdict on images of the memory bank" in err
 
 
 def test_without_a_usable_verdict_nothing_changes(
