@@ -1,10 +1,10 @@
 """A bank on disk: three ``.npy`` files and ``bank.json``, which says what they are; in larger banks also its cells.
 
-``bank.json`` holds ``version`` (of this format, first), ``index``, ``auto`` (whether that was chosen by the number of
-rows, and changes with it; not there: no), and for each of ``vectors.npy``,
-``groups.npy`` and ``tags.npy`` its ``dtype``, ``shape`` and ``sha256``. Where the bank is divided into cells, ``cells``
-holds the same for ``cells_NAME.npy``; whoever does not know them gets the same answers without, or makes others. No
-pickle, no time, no path: equal banks are equal bytes. File names are fixed, none is taken from the manifest.
+``bank.json`` holds ``version`` (of this format, first), ``index``, ``auto`` (true where that suits the number of rows
+and changes with it, not there otherwise), and for each of ``vectors.npy``, ``groups.npy`` and ``tags.npy`` its
+``dtype``, ``shape`` and ``sha256``. Where the bank is divided into cells, ``cells`` holds the same for
+``cells_NAME.npy``; whoever does not know them gets the same answers without, or makes others. No pickle, no time, no
+path: equal banks are equal bytes. File names are fixed, none is taken from the manifest.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def write(
 ) -> None:
     """Write the files of a bank, the manifest last."""
     arrays: dict[str, npt.NDArray[Any]] = {"vectors": vectors, "groups": groups, "tags": tags}
-    manifest: dict[str, object] = {"version": VERSION, "index": _WRITTEN.get(index, index), "auto": auto}
+    manifest: dict[str, object] = {"version": VERSION, "index": _WRITTEN.get(index, index)}
+    if auto:
+        manifest["auto"] = True
     try:
         folder.mkdir(parents=True, exist_ok=True)
         manifest["files"] = {

@@ -96,6 +96,11 @@ class MemoryBank:
         """The kind of index that searches."""
         return self._kind
 
+    @property
+    def wanted_index(self) -> str:
+        """What was asked for: the same, or ``auto``; for a bank made of this one's rows."""
+        return self._wanted
+
     def __len__(self) -> int:
         return int(self._vectors.shape[0])
 

@@ -159,7 +159,7 @@ def stored_scores(detector: Detector, sha256: Collection[str]) -> tuple[ScoredIm
 def _kept(bank: MemoryBank, rows: BoolArray, kept: list[int]) -> MemoryBank:
     """Return a bank of some rows, its groups counted anew."""
     groups = np.searchsorted(np.array(kept), bank.groups[rows]).astype(np.int64)
-    return MemoryBank(bank.vectors[rows], groups, bank.tags[rows], index=bank.index)
+    return MemoryBank(bank.vectors[rows], groups, bank.tags[rows], index=bank.wanted_index)
 
 
 def _share(detector: Detector, photographed: int, turned: int) -> int:
