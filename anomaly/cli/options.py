@@ -234,7 +234,7 @@ RECALIBRATE = Verb(
 )
 EVALUATE = Verb(
     "--evaluate",
-    "compare verdicts with labels: misses, false alarms and areas with intervals",
+    "compare verdicts, by score alone, with labels: misses, false alarms and areas with intervals",
     (
         replace(_DATA, help="labelled images, in a layout that --train accepts; none of the memory bank (required)"),
         Option(

@@ -68,7 +68,8 @@ def average_precision_interval(
         found.append(np.sum(gain * hits / np.maximum(seen, 1), axis=1))
     value = average_precision(values, damaged)
     assert not isinstance(value, Undefined)
-    return percentile_interval(value, np.concatenate(found), confidence=confidence)
+    # Sums of rounded shares can exceed 1 in the last digit.
+    return percentile_interval(value, np.minimum(np.concatenate(found), 1.0), confidence=confidence)
 
 
 def pixel_intervals(

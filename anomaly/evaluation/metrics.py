@@ -280,7 +280,7 @@ def average_precision(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> float
     hits = hits[last_of_ties]
     precision = hits / (last_of_ties + 1)
     gain = np.diff(hits, prepend=0) / hits[-1]
-    return float(np.sum(precision * gain))
+    return min(1.0, float(np.sum(precision * gain)))  # a sum of rounded shares
 
 
 def checked_pairs(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> tuple[Float64Array, BoolArray]:
