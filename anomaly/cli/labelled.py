@@ -71,14 +71,7 @@ def read_labelled(
         if image.name not in copies
     )
     if split is not None:
-        chosen = _of_split(detector, found, split)
-        gone = len(recorded_split(detector, split)) - len(chosen)
-        if gone > 0:
-            progress.remark(
-                f"{counted(gone, 'image')} of the {split} split not found in {printable_name(folder)} as training saw "
-                "them: the figures are without"
-            )
-        return chosen
+        return _of_split(detector, found, split, folder, progress)
     refuse_bank_images(report.sha256.items(), [(image.name, image.sha256) for image in detector.bank_images])
     return found
 
@@ -94,7 +87,9 @@ def recorded_split(detector: Detector, split: Split) -> frozenset[str]:
     return frozenset(entry.sha256 for entry in detector.provenance.splits if entry.split == split)
 
 
-def _of_split(detector: Detector, images: tuple[CheckedImage, ...], split: Split) -> tuple[CheckedImage, ...]:
+def _of_split(
+    detector: Detector, images: tuple[CheckedImage, ...], split: Split, folder: Path, progress: Reporter
+) -> tuple[CheckedImage, ...]:
     members = recorded_split(detector, split)
     names = {entry.name for entry in detector.provenance.splits if entry.split == split}
     chosen = tuple(i for i in images if i.sha256 in members or (i.error and i.labelled.name in names))
@@ -102,5 +97,11 @@ def _of_split(detector: Detector, images: tuple[CheckedImage, ...], split: Split
         raise DatasetError(
             f"none of the {len(images)} images is in the {split} split of this trained model ({len(members)} images): "
             "name the folder that it was trained on, or leave --split out"
+        )
+    gone = len(members) - len(chosen)
+    if gone > 0:
+        progress.remark(
+            f"{counted(gone, 'image')} of the {split} split not found in {printable_name(folder)} as training saw "
+            "them: the figures are without"
         )
     return chosen

@@ -47,7 +47,7 @@ def test_they_are_listed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture
     shutil.copy(told[0]["heatmap"], folder / "suspect-99_old.png")
     assert main(call) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("suspects: ") and line.endswith("model-suspects") for line in lines)
+    assert any(line.startswith("suspects: ") and line.endswith(f"; heatmaps in {folder}") for line in lines)
     assert [line.split("  ")[0] for line in lines if line.startswith("suspect ")] == [
         f"suspect {suspect['image']}" for suspect in told
     ]
