@@ -12,7 +12,7 @@ BUNDLED = "data/parts"
 
 
 def folder_to_train_on(given: str | None) -> tuple[Path, str]:
-    """Return the folder of images and what to call it in the record.
+    """Return the folder of images and what to call it in the record, which is read from other folders than this one.
 
     Raises
     ------
@@ -20,7 +20,7 @@ def folder_to_train_on(given: str | None) -> tuple[Path, str]:
         None was given, and none is bundled here.
     """
     if given is not None:
-        return Path(given), given
+        return Path(given), _wherever_read(given)
     bundled = _checkout() / BUNDLED
     if not bundled.is_dir():
         raise LayoutError(
@@ -34,7 +34,13 @@ def folder_trained_on(recorded: str) -> Path | None:
     """Find the folder that a training recorded, here or among what is bundled; None: it is not here."""
     if not recorded:
         return None
-    return next((folder for folder in (Path(recorded), _checkout() / recorded) if folder.is_dir()), None)
+    return next((folder for folder in (_checkout() / recorded, Path(recorded)) if folder.is_dir()), None)
+
+
+def _wherever_read(folder: str) -> str:
+    """Name a folder from the top of the checkout, so that another checkout finds its own, or from the root."""
+    whole, checkout = Path(folder).resolve(), _checkout().resolve()
+    return whole.relative_to(checkout).as_posix() if whole.is_relative_to(checkout) else str(whole)
 
 
 def _checkout() -> Path:

@@ -19,9 +19,10 @@ from anomaly.detector import Detector, load_detector
 from anomaly.detector.beside import one_ahead
 from anomaly.errors import ImageError, OutputError
 from anomaly.imaging.colour_scale import scale_end
-from anomaly.imaging.decode import IMAGE_SUFFIXES, load_image
+from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.heatmap import render_heatmap
+from anomaly.imaging.listing import IMAGE_SUFFIXES
 from anomaly.imaging.names import printable_name
 from anomaly.types import Prediction, UInt8Array
 

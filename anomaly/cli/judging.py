@@ -11,7 +11,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.detector import Detector
 from anomaly.errors import DatasetError, ImageError, ImageUnreadableError
-from anomaly.imaging.decode import find_images
+from anomaly.imaging.listing import find_images
 from anomaly.imaging.names import printable_name
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from anomaly.dataset.wording import (
     suggestion,
 )
 from anomaly.errors import ImageError, LayoutError
-from anomaly.imaging.decode import IMAGE_SUFFIXES, find_images
+from anomaly.imaging.listing import find_images, is_photograph
 from anomaly.types import DAMAGED, UNDAMAGED, Label
 
 ACCEPTED = (
@@ -267,7 +267,7 @@ def _image(
 
 def _refuse_strays(folder: Path, *, known: set[str]) -> None:
     """Refuse images in ``folder`` itself and in subfolders that are neither known nor for masks."""
-    loose = [path.name for path in sorted(folder.iterdir()) if _looks_like_image(path)]
+    loose = [path.name for path in sorted(folder.iterdir()) if path.is_file() and is_photograph(path)]
     if loose:
         raise LayoutError(
             f"{counted(len(loose), 'image')} directly in {listed([str(folder)])} ({listed(loose)}) beside "
@@ -280,10 +280,6 @@ def _refuse_strays(folder: Path, *, known: set[str]) -> None:
                 f"{listed([child.name])}/ beside {listed([f'{name}/' for name in sorted(known)])} holds images but "
                 f"stands for no label{hint}{' ' if hint != '; ' else ''}rename it or move it away"
             )
-
-
-def _looks_like_image(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def _subfolders(folder: Path, *, masks: bool = False) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from anomaly.dataset.records import LabelledImage
 from anomaly.dataset.wording import counted, listed
 from anomaly.errors import LayoutError
-from anomaly.imaging.decode import find_images
+from anomaly.imaging.listing import find_images
 from anomaly.types import DAMAGED
 
 MASK_FOLDERS = ("masks", "mask", "ground_truth")

@@ -6,16 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from anomaly.imaging.decode import (
-    IMAGE_SUFFIXES,
     check_image,
     content_hash,
-    find_images,
     image_size,
     load_image,
     pixel_hash,
 )
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.geometry import Geometry, View
+from anomaly.imaging.listing import IMAGE_SUFFIXES, find_images
 from anomaly.imaging.names import printable_name
 from anomaly.imaging.quality import measure_quality
 

@@ -40,11 +40,6 @@ from anomaly.types import UInt8Array
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"} | {".webp"}
-)
-"""Suffixes, in lower case, of the files that :func:`find_images` lists."""
-
 # First bytes -> Pillow module and class. ``Image.open`` is avoided on purpose: it tries dozens of formats
 # that nobody photographs parts in, and its process-wide pixel limit warns or refuses before ours is asked.
 _FORMATS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
@@ -193,38 +188,6 @@ def check_image(image: UInt8Array) -> None:
     ):
         got = f"{image.dtype} of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ImageError(f"expected an RGB image as uint8 array (H, W, 3), got {got}; convert it first")
-
-
-def find_images(folder: Path | str) -> list[Path]:
-    """List the image files below a folder, by suffix, sorted by path.
-
-    Hidden files and folders (a leading dot) are left out, links to folders are not followed. A subfolder that
-    cannot be listed stands in the list itself, so that it becomes a row with an error instead of silently
-    taking its images along.
-
-    Raises
-    ------
-    ImageUnreadableError
-        The folder is missing, no folder, or cannot be listed.
-    """
-    root = Path(folder)
-    found: list[Path] = []
-
-    def refused(error: OSError) -> None:
-        if error.filename is None or Path(error.filename) == root:
-            raise ImageUnreadableError(
-                f"cannot list {printable_name(root)}: {_reason(error)}; give a folder of images", path=root
-            ) from error
-        found.append(Path(error.filename))
-
-    for place, subfolders, files in os.walk(root, onerror=refused):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [
-            Path(place, name)
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
-    return sorted(found, key=lambda path: path.relative_to(root).parts)
 
 
 @contextmanager

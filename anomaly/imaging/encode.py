@@ -1,4 +1,4 @@
-"""Arrays to image files, whole or not at all."""
+"""Arrays to image files, whole or not at all, and signed: what is drawn here is never taken for a photograph."""
 
 from __future__ import annotations
 
@@ -9,25 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from anomaly.errors import OutputError
 from anomaly.imaging.decode import check_image
 from anomaly.imaging.names import printable_name
 from anomaly.types import UInt8Array
 
+_NAME = "goodparts"
+_PNG_OPTIONS: dict[str, Any] = {"compress_level": 4, "pnginfo": PngInfo()}
+_PNG_OPTIONS["pnginfo"].add_text("Software", _NAME)
+_JPEG_OPTIONS: dict[str, Any] = {"quality": 92, "subsampling": 0, "comment": _NAME}
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".png": ("PNG", {"compress_level": 4}),
-    ".jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 92, "subsampling": 0}),
+    ".png": ("PNG", _PNG_OPTIONS),
+    ".jpg": ("JPEG", _JPEG_OPTIONS),
+    ".jpeg": ("JPEG", _JPEG_OPTIONS),
     ".bmp": ("BMP", {}),
     ".tif": ("TIFF", {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
     ".webp": ("WEBP", {"quality": 92}),
 }
+# A text chunk (PNG 3rd edition, 11.3.3) and a comment segment (ITU-T T.81, B.2.4.5), both before the pixels.
+_SIGNATURES = (b"tEXtSoftware\0" + _NAME.encode(), b"\xff\xfe\x00\x0b" + _NAME.encode())
+_SIGNED_WITHIN = 256
 
 
 def write_image(image: UInt8Array, path: Path | str) -> None:
-    """Write an image; the suffix decides the format.
+    """Write a picture that was drawn; the suffix decides the format.
+
+    PNG and JPEG are signed, and :func:`~anomaly.imaging.listing.find_images` leaves them aside: this is not for
+    photographs.
 
     The file appears complete under its name or not at all: it is written beside its place and renamed, so a
     full disk or a kill leaves whatever was there before.
@@ -66,6 +77,22 @@ def write_image(image: UInt8Array, path: Path | str) -> None:
             f"cannot write {name}: {reason}; check that its folder exists, is writable and has space left",
             path=path,
         ) from error
+
+
+def is_signed(path: Path) -> bool:
+    """Tell whether a file is a PNG or JPEG that :func:`write_image` wrote; other formats carry no signature.
+
+    False where it cannot be read: that is for whoever decodes it to say.
+    """
+    try:
+        # A pipe among the files would be waited for.
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            start = file.read(_SIGNED_WITHIN)
+    except OSError:
+        return False
+    return any(signature in start for signature in _SIGNATURES)
 
 
 def _write_beside(image: UInt8Array, target: Path) -> None:

@@ -59,6 +59,14 @@ def test_equal_names_from_different_folders_do_not_meet(
     assert written == expected
 
 
+def test_heatmaps_among_the_photographs_are_not_drawn_again(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert main(["--heatmap", ".", "--output", ".", "--model", str(trained_model)]) == 0
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["a/x.png", "b/x.png", "bad.png"]
+
+
 def test_a_row_is_told_when_its_picture_is_there_and_the_next_image_is_judged_meanwhile(
     trained_model: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

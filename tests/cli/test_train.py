@@ -66,6 +66,25 @@ def test_without_a_checkout_the_data_have_to_be_named(
     assert "error: expected --data DIR: the bundled data/not_there" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [("photographs", "{here}/photographs"), (".", "{here}"), ("{checkout}/data/../data/parts", "data/parts")],
+)
+def test_the_folder_of_a_training_is_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, recorded: str
+) -> None:
+    checkout = Path(data_folder.__file__).parents[2]
+    (tmp_path / "here" / "photographs").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "photographs").mkdir(parents=True)
+    names = {"here": tmp_path / "here", "checkout": checkout}
+    monkeypatch.chdir(tmp_path / "here")
+    folder, name = data_folder.folder_to_train_on(given.format(**names))
+    assert (folder, name) == (Path(given.format(**names)), recorded.format(**names))
+    there = folder.resolve()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert data_folder.folder_trained_on(name) == there
+
+
 def test_a_machine_that_only_predicts_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

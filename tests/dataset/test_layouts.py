@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anomaly.dataset import Dataset, read_dataset
 from anomaly.dataset.wording import DAMAGED_WORDS, UNDAMAGED_WORDS
 from anomaly.errors import AnomalyError, LayoutError
+from anomaly.imaging import write_image
 from tests.dataset.conftest import Write
 
 
@@ -191,3 +194,13 @@ def test_a_closed_folder_is_a_named_error(write: Write) -> None:
             read_dataset(root)
     finally:
         root.chmod(0o700)
+
+
+def test_what_goodparts_wrote_among_the_photographs_stands_for_no_label(write: Write, trained_model: Path) -> None:
+    root = write("good/a.png", "bad/b.png")
+    before = read_dataset(root)
+    shutil.copytree(trained_model, root / "trained")
+    (root / "heatmaps").mkdir()
+    for drawn in ("heatmaps/b_heatmap.png", "a_heatmap.png", "bad/b_heatmap.png"):
+        write_image(np.zeros((4, 4, 3), np.uint8), root / drawn)
+    assert read_dataset(root) == before

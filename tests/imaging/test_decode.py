@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 
 from anomaly.config import ImageConfig
 from anomaly.errors import ImageError, ImageTooLargeError, ImageUnreadableError
-from anomaly.imaging import check_image, content_hash, find_images, image_size, load_image, pixel_hash
+from anomaly.imaging import check_image, content_hash, image_size, load_image, pixel_hash
 from anomaly.types import UInt8Array
 
 
@@ -423,51 +423,6 @@ def test_hashes(tmp_path: Path) -> None:
 def test_arrays_that_are_no_images(array: UInt8Array) -> None:
     with pytest.raises(ImageError, match="expected an RGB image"):
         check_image(array)
-
-
-def test_find_images(tmp_path: Path) -> None:
-    for name in (
-        "b.PNG",
-        "a.jpg",
-        "sub/c.tiff",
-        "a/z.bmp",
-        ".hidden.png",
-        ".cache/d.png",
-        "notes.txt",
-        "dir.png/e",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
-    assert found == ["a/z.bmp", "a.jpg", "b.PNG", "sub/c.tiff"]
-
-
-def test_find_images_below_a_hidden_folder(tmp_path: Path) -> None:
-    (tmp_path / ".hidden").mkdir()
-    (tmp_path / ".hidden" / "a.png").write_bytes(b"")
-    assert len(find_images(tmp_path / ".hidden")) == 1
-
-
-def test_find_images_refuses_what_is_no_folder(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    for path in (tmp_path / "missing", tmp_path / "file"):
-        with pytest.raises(ImageUnreadableError) as error:
-            find_images(path)
-        one_line(error)
-
-
-def test_unlistable_subfolder_does_not_vanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sub").mkdir()
-    save(tmp_path / "a.png", picture())
-    scandir = os.scandir
-
-    def denied(place: str | Path) -> object:
-        if Path(place).name == "sub":
-            raise PermissionError(13, "Permission denied", str(place))
-        return scandir(place)
-
-    monkeypatch.setattr(os, "scandir", denied)
-    assert find_images(tmp_path) == [tmp_path / "a.png", tmp_path / "sub"]
 
 
 def test_decoding_in_threads(tmp_path: Path) -> None:
