@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from anomaly.config import Config, config_to_dict, replace_setting
 from anomaly.errors import DatasetError
-from anomaly.imaging.decode import find_images
+from anomaly.imaging.listing import find_images
 from benchmarks import _cold
 from benchmarks._main import exit_status, measure_parts
 from benchmarks._processes import ROOT, python, run_measured
