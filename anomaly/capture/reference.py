@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -68,6 +68,10 @@ class CaptureReference:
         Distance from the centre, in scales, at which a picture is warned of; positive.
     filters : tuple of FaultFilter
         What faults look like that were planted in training images; a picture with one is warned of.
+    learnt : mapping of str to CaptureSample
+        Pictures that somebody called good after training, by the sha256 of their files, each against the memory bank
+        without itself. A picture is ordinary beside one of them, too, as far as the limits reach: what differs in the
+        same way is as good, and what differs in another way is as odd as it was.
     """
 
     samples: tuple[CaptureSample, ...]
@@ -75,6 +79,7 @@ class CaptureReference:
     scale: Float64Array
     limit: Float64Array
     filters: tuple[FaultFilter, ...] = ()
+    learnt: Mapping[str, CaptureSample] = field(default_factory=dict)
     _novelty: Novelty = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,9 +96,18 @@ class CaptureReference:
         refuse_at : float
             Multiple of the limits beyond which a picture is not judged; at least 1.
         """
-        by_name = dict(zip(COLUMNS, self.excess(sample).tolist(), strict=True))
-        warnings = [self._phrase(name, value, quality) for name, value in by_name.items() if abs(value) > 1]
-        fault = strongest(self.filters, sample.embedding.astype(np.float64))
+        found = [self._compare(sample, quality, refuse_at, beside) for beside in (None, *self.learnt.values())]
+        # The kindest counts: what is learnt never makes another picture odder than it was.
+        return min(found, key=lambda one: (one.refused, one.everywhere, len(one.warnings)))
+
+    def _compare(
+        self, sample: CaptureSample, quality: CaptureQuality, refuse_at: float, beside: CaptureSample | None
+    ) -> CaptureVerdict:
+        """Compare one picture with the middle of the training pictures or, beside it, with one that was learnt."""
+        seen = sample if beside is None else self._moved(sample, beside)
+        by_name = dict(zip(COLUMNS, self.excess(seen).tolist(), strict=True))
+        warnings = [self._phrase(name, value, quality, beside) for name, value in by_name.items() if abs(value) > 1]
+        fault = strongest(self.filters, seen.embedding.astype(np.float64))
         if fault is not None:
             filter_, strength = fault
             warnings.append(filter_.phrase(strength))
@@ -103,6 +117,18 @@ class CaptureReference:
             warnings=tuple(warnings),
             refused=max(telling) > refuse_at,
             everywhere=by_name["log_typical"] > 1 and (taken_wrongly or self._strange_throughout(sample)),
+        )
+
+    def _moved(self, sample: CaptureSample, beside: CaptureSample) -> CaptureSample:
+        """Return a picture as far from the middle of the training pictures as it is from one that was learnt.
+
+        So every limit, that of the embedding and those of the faults included, counts from the learnt one.
+        """
+        middles = zip(MEASURES, self.centre.tolist(), strict=False)  # the last column is no measure
+        return replace(
+            sample,
+            measures={name: sample.measures[name] - beside.measures[name] + middle for name, middle in middles},
+            embedding=sample.embedding - beside.embedding + self._novelty.mean.astype(np.float32),
         )
 
     def excess(self, sample: CaptureSample) -> Float64Array:
@@ -123,7 +149,7 @@ class CaptureReference:
         """Whether the strangest places stand out no more from the others than they do in ordinary pictures."""
         return _contrast(sample) <= max(_contrast(ordinary) for ordinary in self.samples)
 
-    def _phrase(self, name: str, excess: float, quality: CaptureQuality) -> str:
+    def _phrase(self, name: str, excess: float, quality: CaptureQuality, beside: CaptureSample | None) -> str:
         found = {
             "brightness": (quality.brightness, "darker", "brighter"),
             "contrast": (quality.contrast, "less contrast", "more contrast"),
@@ -133,7 +159,7 @@ class CaptureReference:
         }
         if name in found:
             value, below, above = found[name]
-            low, high = self.ordinary(name)
+            low, high = self._between(name, self._middle(name) if beside is None else beside.measures[name])
             words = below if excess < 0 else above
             return f"{words} than ordinary ({value:.3g}, ordinary {low:.3g} to {high:.3g})"
         if name == "log_area":
@@ -147,9 +173,15 @@ class CaptureReference:
         return "unlike every training image as a whole"
 
     def ordinary(self, name: str) -> tuple[float, float]:
-        """Return between which values of one of :data:`COLUMNS` pictures are ordinary, logarithms undone."""
+        """Return between which values of one of :data:`COLUMNS` training pictures are ordinary, logarithms undone."""
+        return self._between(name, self._middle(name))
+
+    def _middle(self, name: str) -> float:
+        return float(self.centre[COLUMNS.index(name)])
+
+    def _between(self, name: str, centre: float) -> tuple[float, float]:
         column = COLUMNS.index(name)
-        centre, reach = float(self.centre[column]), float(self.limit[column] * self.scale[column])
+        reach = float(self.limit[column] * self.scale[column])
         low, high = centre - reach, centre + reach
         return (math.exp(low), math.exp(high)) if name.startswith("log_") else (max(low, 0.0), high)
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from anomaly.calibration import ScoredImage
+from anomaly.capture import CaptureReference
 from anomaly.detector.detector import Detector
 from anomaly.detector.embedded import Wanted, embed_one
 from anomaly.detector.features import BankImage, part_type_of
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.turned import bank_turns
 from anomaly.errors import TooFewImagesError
+from anomaly.imaging.decode import load_image
 from anomaly.types import BoolArray, Float32Array, Int64Array
 from memory_bank import MemoryBank
 
@@ -27,7 +29,8 @@ def with_image(detector: Detector, path: Path) -> Detector:
 
     It adds the share of its patches that the coresets keep, always the one that is farthest from all rows so far: the
     greedy choice of training (:mod:`memory_bank.coreset`) goes on from the rows that are there. It is turned as the
-    images of training were. Its part type is that of the images which most of its patches are nearest to.
+    images of training were. Its part type is that of the images which most of its patches are nearest to. What it is
+    like as a whole is ordinary from now on, so that the capture check refuses neither it nor pictures like it.
 
     Parameters
     ----------
@@ -61,11 +64,14 @@ def with_image(detector: Detector, path: Path) -> Detector:
         banks=tuple(banks),
         bank_images=(*detector.bank_images, entry),
         thumbnails=Thumbnails({**pictures, name: found.thumbnail}),
+        capture=_with_ordinary(detector, path, found.sha256),
     )
 
 
 def without_images(detector: Detector, numbers: Collection[int]) -> Detector:
     """Return the detector without the rows of some bank images; what they had stood for stays uncovered.
+
+    An image that came after training is no longer an ordinary picture for the capture check, either.
 
     Parameters
     ----------
@@ -98,6 +104,7 @@ def without_images(detector: Detector, numbers: Collection[int]) -> Detector:
         banks=tuple(_kept(bank, of_tap, kept) for bank, of_tap in zip(detector.banks, rows, strict=True)),
         bank_images=images,
         thumbnails=Thumbnails({image.name: detector.thumbnails.entry(image.name) for image in images}),
+        capture=_with_ordinary_of(detector, {image.sha256 for image in images}),
     )
 
 
@@ -154,6 +161,22 @@ def stored_scores(detector: Detector, sha256: Collection[str]) -> tuple[ScoredIm
     """Return the stored validation scores of the images with these contents."""
     scores: Sequence[ScoredImage] = detector.record.scores if detector.record else ()
     return tuple(image for image in scores if image.sha256 in sha256)
+
+
+def _with_ordinary(detector: Detector, path: Path, sha256: str) -> CaptureReference | None:
+    """Return what an ordinary picture is, with an image among them that the memory bank does not hold yet."""
+    if detector.capture is None:
+        return None
+    sample = detector.sample(load_image(path, limits=detector.config.image))
+    return replace(detector.capture, learnt={**detector.capture.learnt, sha256: sample})
+
+
+def _with_ordinary_of(detector: Detector, sha256: Collection[str]) -> CaptureReference | None:
+    """Return what an ordinary picture is, without the learnt images that are not among these."""
+    if detector.capture is None:
+        return None
+    learnt = {name: sample for name, sample in detector.capture.learnt.items() if name in sha256}
+    return replace(detector.capture, learnt=learnt)
 
 
 def _kept(bank: MemoryBank, rows: BoolArray, kept: list[int]) -> MemoryBank:

@@ -5,6 +5,7 @@
     whitening/TAP/*.npy     the same whitening as arrays, for the torch runtime
     bank/TAP/               one memory bank per tap (see memory_bank)
     bank/images.json        name, sha256 and size of each bank image
+    bank/learnt.json        which of them came after training, as ordinary pictures; not there where none did
     calibration/0001.json … every calibration ever made, and history.json: which one stands
     capture/                what an ordinary picture is (see anomaly.capture.files); missing: pictures are not checked
     parts.json              how parts are told apart (see anomaly.detector.part_view); missing: they are not
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from anomaly.capture.files import read_reference, write_reference
+from anomaly.capture.files import read_reference, write_learnt, write_reference
 from anomaly.config import config_from_dict, config_to_dict
 from anomaly.dataset import splits_csv
 from anomaly.detector import part_view
@@ -67,12 +68,7 @@ from anomaly.detector.origin import EmbeddingFiles
 from anomaly.detector.thumbnails import StoredThumbnail, Thumbnails
 from anomaly.embedding.registry import backbone
 from anomaly.embedding.runtime import Device, check_device
-from anomaly.errors import (
-    BackboneError,
-    CalibrationError,
-    ConfigError,
-    OutputError,
-)
+from anomaly.errors import BackboneError, CalibrationError, ConfigError, OutputError
 from anomaly.imaging.geometry import Geometry
 from memory_bank import MemoryBank, MemoryBankError
 
@@ -229,7 +225,7 @@ def _read(root: Path, device: Device) -> Detector:
             ),
             provenance=read_provenance(manifest, files),
             history=read_history(files),
-            capture=read_reference(files, folder="capture"),
+            capture=read_reference(files, folder="capture", bank="bank"),
             part_views=part_view.from_text(files[_PARTS].decode()) if _PARTS in files else {},
         )
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
@@ -321,6 +317,7 @@ def _write_bank(detector: Detector, root: Path) -> None:
         bank.save(root / "bank" / tap)
     images = [dataclasses.asdict(image) for image in detector.bank_images]
     (root / "bank" / "images.json").write_text(json.dumps(images, indent=1) + "\n", encoding="utf-8")
+    write_learnt(detector.capture, root / "bank")
 
 
 def _write_thumbnails(thumbnails: Thumbnails, root: Path) -> None:

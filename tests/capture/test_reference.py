@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from anomaly.capture import CaptureReference
-from anomaly.capture.files import reference_from_files, reference_to_files
+from anomaly.capture import CaptureReference, CaptureVerdict
+from anomaly.capture.files import read_reference, reference_from_files, reference_to_files, write_learnt
 from anomaly.capture.fit import fit_reference
-from tests.capture.samples import QUALITY, draw_sample, draw_samples
+from anomaly.types import CaptureSample
+from tests.capture.samples import CHANGE, QUALITY, draw_sample, draw_samples, planted_in
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,68 @@ def test_strange_everywhere_counts_sooner_in_a_picture_out_of_focus(reference: C
     elsewhere = draw_sample(np.random.default_rng(3), log_typical=0.7, score=1.0)
     found = [reference.judge(sample, QUALITY, refuse_at=2.0).everywhere for sample in (sharp, blurred, elsewhere)]
     assert found == [False, True, True]
+
+
+def learn(reference: CaptureReference, *samples: CaptureSample) -> CaptureReference:
+    return replace(reference, learnt={str(number): sample for number, sample in enumerate(samples)})
+
+
+def test_beside_a_learnt_picture_others_are_ordinary_that_differ_in_the_same_way(reference: CaptureReference) -> None:
+    shifts = {"brightness": -0.3, "log_sharpness": -2.0, "embedding": 6.0}
+    wider = learn(reference, draw_sample(np.random.default_rng(3), **shifts))
+    alike = draw_sample(np.random.default_rng(4), **shifts)
+    assert reference.judge(alike, QUALITY, refuse_at=2.0).refused
+    assert wider.judge(alike, QUALITY, refuse_at=2.0) == CaptureVerdict((), refused=False, everywhere=False)
+    for odd in ({"brightness": 0.3}, {**shifts, "log_sharpness": 2.0}, {"embedding": -6.0}, {"log_typical": 0.8}):
+        sample = draw_sample(np.random.default_rng(4), **odd)
+        assert wider.judge(sample, QUALITY, refuse_at=2.0).refused
+
+
+def test_a_learnt_picture_is_free_of_its_own_fault() -> None:
+    samples = draw_samples(0, 60)
+    reference = fit_reference(samples, false_alarm_rate=0.01, planted=planted_in(samples))
+    faulty = replace(samples[8], embedding=(samples[8].embedding + CHANGE).astype(np.float32))
+    assert reference.judge(faulty, QUALITY, refuse_at=2.0).warnings
+    assert not learn(reference, faulty).judge(faulty, QUALITY, refuse_at=2.0).warnings
+
+
+def test_learning_makes_no_picture_odder(reference: CaptureReference) -> None:
+    random = np.random.default_rng(5)
+    names = ("brightness", "log_area", "log_wide", "log_typical", "embedding")
+    steps = dict(zip(names, (0.3, 2.0, 1.0, 0.8, 6.0), strict=True))
+    drawn = [draw_sample(random, **{n: steps[n] * float(random.normal()) for n in names}) for _ in range(60)]
+    wider = learn(reference, *drawn[:4])
+    for sample in (*drawn, *draw_samples(6, 20)):
+        before, after = (one.judge(sample, QUALITY, refuse_at=2.0) for one in (reference, wider))
+        assert (after.refused, after.everywhere) <= (before.refused, before.everywhere)
+        assert before.refused or len(after.warnings) <= len(before.warnings)
+
+
+def test_the_words_say_what_is_ordinary_beside_the_learnt_picture(reference: CaptureReference) -> None:
+    wider = learn(reference, draw_sample(np.random.default_rng(3), brightness=-0.3))
+    darker = draw_sample(np.random.default_rng(3), brightness=-0.3 - 1.5 * (0.5 - reference.ordinary("brightness")[0]))
+    (told,) = wider.judge(darker, QUALITY, refuse_at=2.0).warnings
+    low, high = (float(word.rstrip(")")) for word in told.split(", ordinary ")[1].split(" to "))
+    assert low < wider.learnt["0"].measures["brightness"] < high < 0.5
+
+
+def test_what_was_learnt_is_kept_beside_the_bank_exactly(reference: CaptureReference, tmp_path: Path) -> None:
+    own = {f"capture/{name}": content for name, content in reference_to_files(reference).items()}
+    write_learnt(reference, tmp_path)
+    assert not list(tmp_path.iterdir())
+    wider = learn(reference, *draw_samples(9, 2))
+    write_learnt(wider, tmp_path)
+    files = {**own, "bank/learnt.json": (tmp_path / "learnt.json").read_bytes()}
+    read = read_reference(files, folder="capture", bank="bank")
+    assert read is not None
+    assert list(read.learnt) == list(wider.learnt)
+    for sample, again in zip(wider.learnt.values(), read.learnt.values(), strict=True):
+        assert (again.measures, again.score) == (sample.measures, sample.score)
+        assert again.embedding.tobytes() == sample.embedding.tobytes()
+        assert again.strangeness.tobytes() == sample.strangeness.tobytes()
+    assert reference_to_files(read) == reference_to_files(reference)
+    with pytest.raises(KeyError):
+        read_reference({**own, "bank/learnt.json": b'[{"sha256": "a"}]'}, folder="capture", bank="bank")
 
 
 def test_files_hold_it_exactly(reference: CaptureReference) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from anomaly.cli import main
 from anomaly.detector import load_detector, training_fingerprint
-from tests.parts import write_part
+from tests.parts import draw_part, write_part
 
 
 @pytest.fixture
@@ -101,6 +102,43 @@ def test_a_calibration_belongs_to_the_bank_that_made_its_scores(
     assert main([*recalibrate, "--rollback", "3"]) == 0
     assert training_fingerprint(model) == learnt
     assert "odd.png" in [image.name for image in load_detector(model, device="cpu").bank_images]
+
+
+def test_a_learnt_picture_is_judged_and_forgetting_or_a_rollback_takes_that_back(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an operator calls good is no picture to refuse, and nothing is left of that when it is taken back."""
+
+    def taken(seed: int, gain: float) -> Path:
+        place = tmp_path / f"{seed} {gain}.png"
+        Image.fromarray(np.clip(draw_part(seed) * gain, 0, 255).astype(np.uint8)).save(place)
+        return place
+
+    def label(path: Path) -> str | None:
+        return load_detector(model, device="cpu").predict(path).label
+
+    good, like_it, other_way = taken(700, 0.2), taken(701, 0.2), taken(702, 2.5)
+    assert [label(path) for path in (good, like_it, other_way)] == ["not judged"] * 3
+    before = files(model)
+    assert change("learn-good", model, good, "--yes") == 0
+    assert capsys.readouterr().out.splitlines()[-2].endswith("; not judged before, undamaged after")
+    found = load_detector(model, device="cpu").predict(good)
+    assert (found.label, found.quality.warnings) == ("undamaged", ())
+    assert [label(path) for path in (like_it, other_way)] == ["undamaged", "not judged"]
+    learnt = files(model)
+    assert {name for name in learnt if "learnt" in name} == {"bank/learnt.json"}
+    assert {name: c for name, c in learnt.items() if name.startswith("capture/")} == {
+        name: c for name, c in before.items() if name.startswith("capture/")
+    }
+    assert main(["--recalibrate", "--rollback", "1", "--model", str(model)]) == 0
+    assert label(good) == "not judged"
+    assert main(["--recalibrate", "--rollback", "2", "--model", str(model)]) == 0
+    assert label(good) == "undamaged"
+    assert change("forget", model, good, "--yes") == 0
+    assert label(good) == "not judged"
+    after = files(model)
+    kept = {name: c for name, c in before.items() if name.startswith(("bank/", "capture/", "thumbnails/"))}
+    assert {name: c for name, c in after.items() if name.startswith(("bank/", "capture/", "thumbnails/"))} == kept
 
 
 def test_forgetting_by_name_and_what_is_not_there(model: Path, odd: Path, capsys: pytest.CaptureFixture[str]) -> None:
