@@ -70,12 +70,18 @@ def calibrate_by_type(scores: Sequence[ScoredImage], choose: Choose) -> Calibrat
     if not able:
         return _with(common, {}, [f"One threshold for all part types: {_too_few(of_type)}."])
     compared = _compare([image for images in of_type.values() for image in images], able, choose)
-    unit = "errors" if common.miss_cost is None else "as cost in false alarms"
+    errors = "error" if compared.own == 1 else "errors"
+    unit = errors if common.miss_cost is None else "as cost in false alarms"
     figures = f"{compared.own:.4g} {unit} in cross-validation, {compared.common:.4g} with one threshold for all"
-    if not compared.gain > compared.error:
-        return _with(common, {}, [f"One threshold for all part types: one each has {figures}; {_MARGIN} is asked for."])
     left = {name: images for name, images in of_type.items() if name not in able}
-    notes = [f"One threshold for each part type: {figures}, better by {_MARGIN}."]
+    # The figures are of the images whose type could have one: where another could not, they are not of one each.
+    those = f"of its own for {', '.join(able)}"
+    if not compared.gain > compared.error:
+        one = f"one {those if left else 'each'}"
+        notes = [f"One threshold for all part types: {one} has {figures}; {_MARGIN} is asked for."]
+        notes += [f"For some none was tried: {_too_few(left)}."] if left else []
+        return _with(common, {}, notes)
+    notes = [f"One threshold {those if left else 'for each part type'}: {figures}, better by {_MARGIN}."]
     notes += [f"The common threshold holds for some: {_too_few(left)}."] if left else []
     return _with(common, {name: choose(*scores_by_label(images)) for name, images in able.items()}, notes)
 

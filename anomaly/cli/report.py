@@ -19,6 +19,7 @@ from anomaly.experiment import find_experiment, images_hash
 from anomaly.imaging.names import printable_name
 from anomaly.installed import refuse_without
 from anomaly.report import (
+    Evidence,
     TestResults,
     choose_examples,
     compose,
@@ -26,6 +27,7 @@ from anomaly.report import (
     examine,
     find_photographs,
     gather,
+    left_out,
     read_results,
     results_folder,
     typeset,
@@ -52,14 +54,31 @@ def run(arguments: Arguments) -> int:
         splits = detector.provenance.splits
         experiment = find_experiment(arguments.work, images=images_hash(splits)) if splits else None
         evidence = gather(detector, arguments.model, results=results, data=data, experiment=experiment)
+        if results is not None and (without := left_out(evidence, folder=printable_name(results.data))):
+            progress.remark(without)
         moment = datetime.now(UTC)
         document, pictures = compose(evidence, moment=moment, examples=_examples(results, record))
         pages = typeset(document, pictures, output=output, moment=moment)
     if arguments.json:
-        emit(json_line({"report": str(output), "pages": pages, "results": str(record / "results.json")}))
+        emit(json_line(_facts(evidence, output, pages, record)))
     else:
         emit(f"{printable_name(output)}: {pages} pages on trained model {evidence.fingerprint}")
     return 0
+
+
+def _facts(evidence: Evidence, output: Path, pages: int, record: Path) -> dict[str, object]:
+    """Return what ``--json`` says; the file of results only where there is one."""
+    results = evidence.results
+    return {
+        "report": str(output),
+        "pages": pages,
+        "results": None if results is None else str(record / "results.json"),
+        "test": {
+            "judged": len(results.images) if results else 0,
+            "not_found": evidence.absent,
+            "failed": len(results.failed) if results else 0,
+        },
+    }
 
 
 def _check_before(output: Path) -> None:

@@ -10,6 +10,11 @@ from anomaly.experiment.measures import standard_error
 from anomaly.experiment.space import BACKBONE, SIZE, TAPS, TURNS, Settings
 from anomaly.types import Float64Array, Int64Array
 
+ROUNDING = 1e-9
+"""Losses nearer to each other than this are the same: what is left between them is the rounding of the arithmetic.
+
+Where settings judge a single photograph differently, the difference of their means is its standard error, too."""
+
 
 def complexity(settings: Settings) -> tuple[object, ...]:
     """Order settings by what they cost to run, cheapest first.
@@ -53,16 +58,19 @@ def choose(
     gap : (float, float)
         By how much the chosen one is worse than the best, and the standard error of that.
     candidates : list of int
-        All that are as good as the best within one standard error.
+        All that are as good as the best within one standard error, and `ROUNDING`.
     """
     means = [float(losses.mean()) for _, losses in trials]
     best = int(np.argmin(means))
-    gaps = []
-    for _, losses in trials:
-        difference = losses - trials[best][1]
-        # Few units make the cluster-robust error too small at times; it is never taken below that of single images.
-        error = max(standard_error(difference, unit), standard_error(difference, np.arange(len(difference))))
-        gaps.append((float(difference.mean()), error))
-    candidates = [i for i, (gap, error) in enumerate(gaps) if i == best or gap <= error]
+    gaps = [gap_to(losses, trials[best][1], unit) for _, losses in trials]
+    candidates = [i for i, (gap, error) in enumerate(gaps) if i == best or gap <= error + ROUNDING]
     chosen = min(candidates, key=lambda i: complexity(trials[i][0]))
     return best, chosen, gaps[chosen] if chosen != best else (0.0, 0.0), candidates
+
+
+def gap_to(losses: Float64Array, best: Float64Array, unit: Int64Array) -> tuple[float, float]:
+    """Return by how much the mean of some losses (n,) exceeds that of the best, and the standard error of that."""
+    difference = losses - best
+    # Few units make the cluster-robust error too small at times; it is never taken below that of single images.
+    error = max(standard_error(difference, unit), standard_error(difference, np.arange(len(difference))))
+    return float(difference.mean()), error

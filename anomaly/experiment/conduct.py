@@ -20,7 +20,7 @@ from anomaly.dataset import DuplicateCluster, LabelledImage
 from anomaly.detector.progress import Progress, silent
 from anomaly.embedding.registry import backbone
 from anomaly.embedding.runtime import Device
-from anomaly.experiment.choice import choose
+from anomaly.experiment.choice import ROUNDING, choose, gap_to
 from anomaly.experiment.distances import Features, Memory, extract, held_out, looks, memories, score_fold
 from anomaly.experiment.learning_curve import label_curve, memory_curve, memory_steps
 from anomaly.experiment.measures import Measures, mean_loss, measure, standard_error
@@ -307,8 +307,15 @@ def _reason(
     todo: Plan, measures: Sequence[Measures], best: int, chosen: int, gap: tuple[float, float], candidates: int
 ) -> str:
     of = f"of {len(measures)} combinations"
+    if len(measures) == 1:
+        return f"{describe(todo.trials[chosen])}: the only combination."
     if best == chosen and candidates == 1:
-        return f"{describe(todo.trials[chosen])}: the best {of}, and no other is as good within one standard error."
+        rival = min((i for i in range(len(measures)) if i != best), key=lambda i: measures[i].loss)
+        behind = gap_to(measures[rival].losses, measures[best].losses, todo.pool.unit[todo.pool.judged])
+        return (
+            f"{describe(todo.trials[chosen])}: the best {of}; every other is worse by more than one standard error of "
+            f"the difference (the next: {describe(todo.trials[rival])}, {_behind(*behind)})."
+        )
     if best == chosen:
         return (
             f"{describe(todo.trials[chosen])}: the best {of}, and the simplest of the {candidates} that are as good "
@@ -316,9 +323,23 @@ def _reason(
         )
     return (
         f"{describe(todo.trials[chosen])}: the simplest of the {candidates} {of} that are as good as the best "
-        f"within one standard error (loss {measures[chosen].loss:.3f}, worse by {gap[0]:.3f} with a standard error of "
-        f"{gap[1]:.3f}; the best: {describe(todo.trials[best])}, loss {measures[best].loss:.3f})."
+        f"within one standard error (loss {measures[chosen].loss:.3f}, {_behind(*gap)}; the best: "
+        f"{describe(todo.trials[best])}, loss {measures[best].loss:.3f})."
     )
+
+
+def _behind(gap: float, error: float) -> str:
+    """Say by how much a loss exceeds the best, with as many digits as it takes to see which of the two is larger.
+
+    The table has three, and shows losses as the same that differ by more than the standard error of the difference.
+    """
+    if gap <= ROUNDING:
+        return "the same loss"
+    apart = abs(gap - error) > ROUNDING
+    digits = 3
+    while digits < 9 and (round(gap, digits) == 0 or (apart and round(gap, digits) == round(error, digits))):
+        digits += 1
+    return f"worse by {gap:.{digits}f} with a standard error of {error:.{digits}f}"
 
 
 def _memory_curve(todo: Plan, settings: Settings, device: Device, progress: Progress) -> tuple[CurvePoint, ...]:

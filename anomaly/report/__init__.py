@@ -11,6 +11,7 @@ from anomaly.report.examination import examine, find_photographs
 from anomaly.report.examples import choose_examples, draw_examples
 from anomaly.report.facts import Facts, measure
 from anomaly.report.results import TestResults, read_results, results_folder, write_results
+from anomaly.report.section_results import left_out
 from anomaly.report.typeset import typeset
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "examine",
     "find_photographs",
     "gather",
+    "left_out",
     "measure",
     "read_results",
     "results_folder",

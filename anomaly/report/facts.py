@@ -47,6 +47,8 @@ class Facts:
         Whether an experiment was recorded.
     memory_curve, label_curve : tuple of CurvePoint
         Its learning curves.
+    selection : tuple of str
+        How training came to the settings, as the trained model records it.
     model : str
         What a command needs to name the trained model: ``" --model DIR"``, or nothing.
     data : str
@@ -71,6 +73,7 @@ class Facts:
     experiment: bool = False
     memory_curve: tuple[CurvePoint, ...] = ()
     label_curve: tuple[CurvePoint, ...] = ()
+    selection: tuple[str, ...] = ()
     model: str = ""
     data: str = "DIR"
 
@@ -122,11 +125,23 @@ def measure(evidence: Evidence) -> Facts:
         experiment=evidence.experiment is not None,
         memory_curve=evidence.experiment.memory_curve if evidence.experiment else (),
         label_curve=evidence.experiment.label_curve if evidence.experiment else (),
+        selection=evidence.provenance.selection,
         grouped=any(entry.group for entry in evidence.provenance.splits),
         damage_labelled=any(entry.label == DAMAGED for entry in evidence.provenance.splits),
         model=evidence.option(),
         data=evidence.provenance.data or "DIR",
     )
+
+
+def as_given(selection: Sequence[str]) -> bool:
+    """Whether training took the settings as they were given, turned copies perhaps apart; a further sentence says."""
+    # The beginnings are those of anomaly.detector.selection and of `--train --from-experiment`; tests compare.
+    return bool(selection) and selection[0].startswith("settings as given: ")
+
+
+def by_experiment(selection: Sequence[str]) -> bool:
+    """Whether training took the settings that an experiment chose, wherever its record is now."""
+    return bool(selection) and selection[0].startswith("chosen by experiment ")
 
 
 def missed(image: JudgedImage) -> bool:

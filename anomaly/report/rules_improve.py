@@ -8,7 +8,7 @@ from statistics import median
 from anomaly.calibration import calibrate, calibrate_by_type, images_needed
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
-from anomaly.report.facts import Facts, false_alarm, kinds, missed, more_often
+from anomaly.report.facts import Facts, as_given, by_experiment, false_alarm, kinds, missed, more_often
 from anomaly.report.wording import data_option, ends, kind, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
@@ -231,7 +231,7 @@ def no_experiment(facts: Facts) -> Advice | None:
     return Advice(
         "no-experiment",
         6,
-        "The settings were chosen by the quick comparison that is part of training; no experiment is on record.",
+        _settings(facts),
         "Let an experiment compare more settings over repeated splits; it may be interrupted and goes on.",
         f"python model.py --experiment{data_option(facts.data)}",
     )
@@ -249,6 +249,19 @@ RULES: tuple[Rule, ...] = (
     few_damaged,
     no_experiment,
 )
+
+
+def _settings(facts: Facts) -> str:
+    """Say how the settings came about where no experiment is on record."""
+    if by_experiment(facts.selection):
+        return "The settings were chosen by an experiment that is not on record here."
+    if as_given(facts.selection):
+        how = " ".join(f"{line[:1].upper()}{line[1:]}" for line in facts.selection).rstrip(".")
+    elif facts.selection:
+        how = "The settings were chosen by the quick comparison that is part of training"
+    else:
+        how = "The trained model does not record how its settings were chosen"
+    return f"{how}; no experiment is on record."
 
 
 def _larger(facts: Facts) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from statistics import median
+from collections.abc import Sequence
 from typing import get_args
 
 from anomaly.imaging.names import printable_name
 from anomaly.report.document import Block, Bullets, Missing, Paragraph, Part, Section, Table
 from anomaly.report.evidence import Evidence
+from anomaly.report.facts import as_given
 from anomaly.report.wording import plural
 from anomaly.types import DAMAGED, UNDAMAGED, Split
 
@@ -29,6 +31,9 @@ def split_section(evidence: Evidence) -> Part:
         )
         return Part(Section("1  How the data were divided, and why", (missing,)))
     layout = f" ({printable_name(evidence.provenance.layout)})" if evidence.provenance.layout else ""
+    selection = evidence.provenance.selection
+    # A single sentence says why they are as given; a second one tells of turned copies, compared or not.
+    settings = "" if not selection or (as_given(selection) and len(selection) == 1) else "the settings and "
     blocks: list[Block] = [
         Paragraph(
             f"{plural(len(entries), 'photograph')} from `{printable_name(evidence.provenance.data)}`{layout} were "
@@ -37,7 +42,7 @@ def split_section(evidence: Evidence) -> Part:
         Bullets(
             (
                 "**memory**: undamaged photographs only; they are what the program knows of good parts;",
-                "**validation**: labelled photographs that chose the settings and the threshold;",
+                f"**validation**: labelled photographs that chose {settings}the threshold;",
                 "**test**: labelled photographs that were judged once, at the very end. Only these say how often the "
                 "program errs on parts that it has not seen.",
             )
@@ -160,14 +165,26 @@ def _resizing(evidence: Evidence) -> str:
     size = evidence.config.geometry.size
     if not evidence.photo_sizes:
         return f"to about {size} x {size} pixels, aspect ratio kept"
-    width = median(width for width, _ in evidence.photo_sizes)
-    height = median(height for _, height in evidence.photo_sizes)
+    (width, height), times = _usual(evidence.photo_sizes)
     factor = (width * height) ** 0.5 / size
     kept = "reduced" if factor > 1.02 else "enlarged" if factor < 0.98 else "kept"
+    photographs = len(evidence.photo_sizes)
+    some = f" ({times} of {photographs} photographs)" if times < photographs else ""
     return (
-        f"typically {width:.0f} x {height:.0f} pixels, {kept} to about {size} x {size}, aspect ratio kept; one "
+        f"typically {width} x {height} pixels{some}, {kept} to about {size} x {size}, aspect ratio kept; one "
         f"pixel of the network is {factor:.2g} of the photograph"
     )
+
+
+def _usual(sizes: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], int]:
+    """Return the most frequent (width, height) and how often it occurs; of several, the middle one by area.
+
+    A median width beside a median height may be a size that no photograph has.
+    """
+    counts = Counter(sizes)
+    most = max(counts.values())
+    often = sorted((size for size, times in counts.items() if times == most), key=lambda size: (math.prod(size), size))
+    return often[(len(often) - 1) // 2], most
 
 
 def _check(evidence: Evidence) -> str:

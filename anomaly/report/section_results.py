@@ -32,7 +32,7 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
     results, test = evidence.results, evidence.test
     if results is None or test is None:
         return Part(Section(TITLE, (*_nothing(evidence), *_points(evidence))))
-    blocks: list[Block] = [Paragraph(_introduction(results, test, absent=evidence.absent)), _table(test)]
+    blocks: list[Block] = [Paragraph(_introduction(results, test, left_out(evidence))), _table(test)]
     pictures: dict[str, bytes] = {}
     if evidence.calibration is not None:
         pictures["scores.svg"] = plot_scores(results.images, _limits(evidence.calibration))
@@ -71,6 +71,24 @@ def not_judged(evidence: Evidence) -> str:
     return f"none of the {planned} of the test split was judged ({', '.join(reasons)})"
 
 
+def left_out(evidence: Evidence, *, folder: str = "the folder") -> str:
+    """Say of which photographs of the test split the figures know nothing; empty: there are none.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    folder : str
+        What to call the folder that was looked in.
+    """
+    if evidence.results is None:
+        return ""
+    absent, failed = evidence.absent, len(evidence.results.failed)
+    saw = f"as training saw {'it' if absent == 1 else 'them'}"
+    gaps = ((absent, f"{were(absent)} not found in {folder} {saw}"), (failed, "could not be read"))
+    told = [f"{plural(n, 'photograph')} of the test split {why}" for n, why in gaps if n]
+    return f"{' and '.join(told)}: the figures are without" if told else ""
+
+
 def _nothing(evidence: Evidence) -> list[Block]:
     if evidence.planned and evidence.results is not None:
         return [
@@ -103,11 +121,9 @@ def _limits(calibration: Calibration) -> list[tuple[str, float]]:
     return limits + [(name, own.threshold) for name, own in sorted(calibration.by_part_type.items())]
 
 
-def _introduction(results: TestResults, test: EvaluationReport, *, absent: int) -> str:
+def _introduction(results: TestResults, test: EvaluationReport, gap: str) -> str:
     overall = test.overall
-    failed = f" {len(results.failed)} more could not be read." if results.failed else ""
-    if absent:
-        failed += f" {plural(absent, 'photograph')} of the test split {were(absent)} not found in the folder."
+    without = f" {gap}." if gap else ""
     ranking = (
         f" Shown a damaged and an undamaged batch at random, it gives the damaged one the higher score in "
         f"{span(overall.auroc)} of the cases; 50 % would be chance."
@@ -116,8 +132,8 @@ def _introduction(results: TestResults, test: EvaluationReport, *, absent: int) 
     )
     return (
         f"{overall.n_damaged} damaged and {overall.n_undamaged} undamaged photographs were judged on "
-        f"{day(results.created)}.{failed} In brackets stands the range that the true rate lies in with 95 % confidence."
-        f"{ranking}{_where(results)}"
+        f"{day(results.created)}.{without} In brackets stands the range that the true rate lies in with 95 % "
+        f"confidence.{ranking}{_where(results)}"
     )
 
 

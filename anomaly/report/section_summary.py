@@ -8,7 +8,7 @@ from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
 from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
-from anomaly.report.section_results import not_judged
+from anomaly.report.section_results import left_out, not_judged
 from anomaly.report.wording import count_of, day, listing, percent, plural, span, were, whole
 from anomaly.types import DAMAGED, REINSPECT
 
@@ -110,10 +110,11 @@ def _errors(evidence: Evidence) -> list[Block]:
         ),
     ]
     judged = len(evidence.results.images) if evidence.results else 0
+    without = left_out(evidence)
     blocks: list[Block] = [
         Paragraph(
             f"**How often it errs.** On {plural(judged, 'batch', 'batches')} "
-            "that it had never seen before, judged once:"
+            f"that it had never seen before, judged once{f' ({without})' if without else ''}:"
         ),
         Cards(tuple(cards)),
         Paragraph(sentence),

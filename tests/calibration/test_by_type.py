@@ -112,6 +112,33 @@ def test_a_type_with_few_images_keeps_the_common_threshold() -> None:
     assert any("takes 5 undamaged and 5 damaged images, gear 4 and 30, washer 9 and 4" in n for n in found.notes)
 
 
+def test_figures_are_of_the_types_that_could_have_a_threshold_and_the_others_are_named() -> None:
+    washer = drawn("washer", 1.0, seed=3, undamaged=9, damaged=0)
+    alike = drawn("gear", 1.0, seed=2) + drawn("spring", 1.0, seed=102)
+    few = "one of its own takes 5 undamaged and 5 damaged images, washer 9 and 0."
+    kept = calibrate_by_type(alike + washer, calibrate)
+    assert kept.by_part_type == {}
+    said = " ".join(kept.notes)
+    assert "One threshold for all part types: one of its own for gear, spring has " in said
+    assert f"more than one standard error is asked for. For some none was tried: {few}" in said
+    assert "one each" not in said
+    apart = calibrate_by_type(drawn("gear", 1.0, seed=1) + drawn("spring", 2.5, seed=2) + washer, calibrate)
+    said = " ".join(apart.notes)
+    assert "One threshold of its own for gear, spring: " in said
+    assert f"The common threshold holds for some: {few}" in said
+
+
+def test_one_error_is_one_error() -> None:
+    scores = [
+        *images("gear", "undamaged", [*np.linspace(1, 1.3, 30), 5.0]),
+        *images("gear", "damaged", np.linspace(2, 2.3, 30)),
+        *images("spring", "undamaged", np.linspace(3, 3.3, 30)),
+        *images("spring", "damaged", np.linspace(4, 4.3, 30)),
+    ]
+    said = " ".join(calibrate_by_type(scores, calibrate).notes)
+    assert "One threshold for each part type: 1 error in cross-validation, " in said
+
+
 def test_images_of_one_group_are_one_piece_of_evidence() -> None:
     """The same scores tell types apart as single images, and do not as two sessions that were lit differently."""
     scores = drawn("gear", 1.0, seed=1) + drawn("spring", 1.7, seed=2)

@@ -80,6 +80,9 @@ def test_training_takes_the_chosen_settings_and_says_so(
     for row in found["trials"]:  # type: ignore[attr-defined]
         assert f"{row['loss']:.3f} ({row['loss_error']:.3f})" in text
     assert "No experiment is on record" not in text
+    assert main([*words[:3], "--work", str(tmp_path), "--output", str(output), "--device", "cpu", "--quiet"]) == 0
+    text = " ".join(" ".join(page.extract_text() for page in PdfReader(output).pages).split())
+    assert "The settings were chosen by an experiment that is not on record here." in text
 
 
 def test_other_photographs_have_no_experiment(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,13 @@ def test_the_test_split_is_judged_once(trained_model: Path, tmp_path: Path, monk
     assert report(trained_model, tmp_path) == first
 
 
+def test_settings_by_hand_are_not_said_to_be_compared(trained_model: Path, tmp_path: Path) -> None:
+    text = report(trained_model, tmp_path)
+    assert "Settings as given: automatic selection is off; no experiment is on record." in text
+    assert "quick comparison" not in text
+    assert "labelled photographs that chose the threshold" in text
+
+
 def test_json_says_where(
     trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], parts_folder: Path
 ) -> None:
@@ -95,14 +102,18 @@ def test_json_says_where(
     assert Path(facts["report"]).is_file()
     assert Path(facts["results"]).is_file()
     assert 3 <= facts["pages"] <= 8
+    assert facts["test"] == {"judged": 6, "not_found": 0, "failed": 0}
 
 
 @pytest.mark.slow
-def test_photographs_that_are_gone_are_named_as_missing(tmp_path: Path) -> None:
+def test_photographs_that_are_gone_are_named_as_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_dataset(tmp_path / "parts", undamaged=14, damaged=6)
     train(tmp_path / "model", data)
     data.rename(tmp_path / "elsewhere")
-    text = report(tmp_path / "model", tmp_path)
+    text = report(tmp_path / "model", tmp_path, "--json")
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert facts["results"] is None
+    assert facts["test"] == {"judged": 0, "not_found": 6, "failed": 0}
     assert "the photographs of the test split were not found" in text
     assert "--report --data DIR" in text
     assert not list((tmp_path / "work").glob("*"))
@@ -110,13 +121,32 @@ def test_photographs_that_are_gone_are_named_as_missing(tmp_path: Path) -> None:
     assert "damaged batches missed" in again
 
 
+def kept_for_the_test(model: Path) -> list[str]:
+    return [entry.name for entry in load_detector(model, device="cpu").provenance.splits if entry.split == "test"]
+
+
+def test_some_test_photographs_that_are_not_found_are_counted_wherever_figures_stand(
+    trained_model: Path, parts_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(parts_folder, tmp_path / "some")
+    (data / kept_for_the_test(trained_model)[0]).unlink()
+    words = ["--report", "--model", str(trained_model), "--work", str(tmp_path / "work"), "--device", "cpu", "--json"]
+    words += ["--output", str(tmp_path / "report.pdf")]
+    for more in (["--data", str(data)], []):  # judged now, and read from the record
+        assert main([*words, *more]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["test"] == {"judged": 5, "not_found": 1, "failed": 0}
+        said = f"1 photograph of the test split was not found in {data} as training saw it: the figures are without"
+        assert said in err
+        said = "1 photograph of the test split was not found in the folder as training saw it: the figures are without"
+        assert text_of(tmp_path / "report.pdf").count(said) == 2  # summary and section 4
+
+
 def test_test_photographs_that_are_not_in_the_folder_are_told(
     trained_model: Path, parts_folder: Path, tmp_path: Path
 ) -> None:
     data = shutil.copytree(parts_folder, tmp_path / "some")
-    test = [
-        entry.name for entry in load_detector(trained_model, device="cpu").provenance.splits if entry.split == "test"
-    ]
+    test = kept_for_the_test(trained_model)
     for name in test:
         (data / name).unlink()
     text = report(trained_model, tmp_path, "--data", str(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,10 +17,15 @@ import anomaly.experiment.conduct
 from anomaly.config import Config, EmbeddingConfig, GeometryConfig
 from anomaly.dataset import LabelledImage, SplitAssignment, find_duplicates, read_dataset, split_dataset
 from anomaly.errors import ExperimentError
+from anomaly.evaluation import Interval
 from anomaly.experiment import Experiment, Plan, Space, dataset_hash, find_experiment, images_hash, plan, run
+from anomaly.experiment.choice import choose, complexity
+from anomaly.experiment.conduct import _reason
 from anomaly.experiment.distances import Features, Memory, extract, held_out, looks
+from anomaly.experiment.measures import Measures
 from anomaly.experiment.pool import Pool
 from anomaly.experiment.store import JOURNAL, TrialStore
+from anomaly.types import Float64Array
 from tests.parts import write_dataset
 
 SMALL = dataclasses.replace(
@@ -106,6 +112,42 @@ def test_the_outcome(uninterrupted: Experiment) -> None:
     assert uninterrupted.memory_curve[0].n == 5
     assert uninterrupted.label_curve
     assert str(uninterrupted.trial(uninterrupted.chosen).settings["geometry.size"]) in uninterrupted.reason
+
+
+def reason(split: SplitAssignment, *losses: Callable[[int], Float64Array]) -> str:
+    """Conclude from made-up losses of as many trials, simplest first."""
+    axes = {"bank.max_rows": tuple(50 * (1 + i) for i in range(len(losses)))}
+    todo = planned(split, dataclasses.replace(SPACE, axes=axes, trials=len(losses)))
+    todo = dataclasses.replace(todo, trials=tuple(sorted(todo.trials, key=complexity)))
+    unit = todo.pool.unit[todo.pool.judged]
+    measures = [Measures(one(len(unit)), Interval(0.9, 0.8, 1.0), 3.0) for one in losses]
+    best, chosen, gap, candidates = choose(
+        [(settings, found.losses) for settings, found in zip(todo.trials, measures, strict=True)], unit
+    )
+    return _reason(todo, measures, best, chosen, gap, len(candidates))
+
+
+def test_the_reason_shows_what_three_digits_would_hide(split: SplitAssignment) -> None:
+    told = reason(split, lambda n: np.full(n, 0.3), lambda n: 0.30012 + 0.0003 * (-1.0) ** np.arange(n))
+    assert "50 rows: the best of 2 combinations; every other is worse by more than one standard error of the " in told
+    figures = re.search(r"the next: .*100 rows, worse by (0\.000\d+) with a standard error of (0\.000\d+)\)", told)
+    assert figures is not None
+    assert float(figures[1]) > float(figures[2]) > 0
+    told = reason(split, lambda n: np.full(n, 0.3), lambda n: np.full(n, 0.36))
+    assert told.endswith("100 rows, worse by 0.060 with a standard error of 0.000).")
+
+
+def test_the_reason_calls_a_tie_a_tie(split: SplitAssignment) -> None:
+    told = reason(split, lambda n: np.full(n, 0.3), lambda n: np.full(n, 0.3))
+    assert told.endswith(
+        "50 rows: the best of 2 combinations, and the simplest of the 2 that are as good within one standard error."
+    )
+    told = reason(split, lambda n: np.full(n, 0.3), lambda n: np.full(n, 0.3 - 1e-12))
+    assert "50 rows: the simplest of the 2 of 2 combinations" in told
+    assert "(loss 0.300, the same loss; the best: " in told
+    told = reason(split, lambda n: 0.3 + 0.01 * (np.arange(n) == 3), lambda n: np.full(n, 0.3))
+    assert re.search(r"\(loss 0\.300, worse by 0\.000\d with a standard error of 0\.000\d; the best", told)
+    assert reason(split, lambda n: np.full(n, 0.3)).endswith("50 rows: the only combination.")
 
 
 class KilledError(Exception):

@@ -63,6 +63,14 @@ def test_the_simplest_of_the_good_ones_is_chosen() -> None:
     assert gap[0] <= gap[1]
 
 
+def test_losses_that_differ_by_rounding_or_in_one_photograph_are_as_good() -> None:
+    losses = np.linspace(0.1, 0.4, 40)
+    settings = [{SIZE: 640}, {SIZE: 320}]
+    for other in (losses + 1e-14 * (1 + np.arange(40) % 2), losses + 0.01 * (np.arange(40) == 3)):
+        place, chosen, _, candidates = choose([(settings[0], losses), (settings[1], other)], np.arange(40))
+        assert (place, chosen, candidates) == (0, 1, [0, 1])
+
+
 def test_complexity_is_a_complete_order() -> None:
     one = {SIZE: 320, TAPS: ("a",), "scoring.smoothing": 0.5}
     assert complexity(one) < complexity({**one, SIZE: 448})

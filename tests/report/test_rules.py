@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from anomaly.calibration import calibrate
+from anomaly.config import Config, SelectionConfig
+from anomaly.detector.selection import select_settings
 from anomaly.evaluation import Interval
 from anomaly.experiment import CurvePoint
 from anomaly.report import rules_capture, rules_improve, rules_upkeep
@@ -133,6 +135,26 @@ def test_no_experiment() -> None:
     assert "--data shop/" in said(rules_improve.no_experiment(Facts(data="shop/"))).command
     assert said(rules_improve.no_experiment(Facts(data="our shop/"))).command.endswith("--data 'our shop/'")
     assert rules_improve.no_experiment(Facts(experiment=True)) is None
+
+
+def test_how_the_settings_came_about_is_what_the_trained_model_records() -> None:
+    def told(*selection: str) -> str:
+        return said(rules_improve.no_experiment(Facts(selection=selection))).finding
+
+    off = dataclasses.replace(Config(), selection=SelectionConfig(automatic=False))
+    by_hand = select_settings(off, bank=(), validation=()).reasons
+    assert told(*by_hand) == "Settings as given: automatic selection is off; no experiment is on record."
+    few = select_settings(Config(), bank=(), validation=()).reasons
+    assert told(*few).startswith("Settings as given: choosing others needs 5 undamaged and 5 damaged")
+    turned = ("settings as given: every one of them was fixed.", "turned copies are not clearly better than 1.")
+    assert "fixed. Turned copies are not clearly better than 1; no experiment" in told(*turned)
+    assert "quick comparison" not in told(*by_hand) + told(*few) + told(*turned) + told()
+    assert "does not record how its settings were chosen" in told()
+    compared = (
+        "96 combinations of settings compared on 9 undamaged and 9 damaged validation images.",
+        "settings as ...",
+    )
+    assert "chosen by the quick comparison" in told(*compared)
 
 
 # --- section 6 ------------------------------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 
-from anomaly.report.document import Block, Missing, Paragraph
+from anomaly.report.document import Block, Bullets, Missing, Paragraph, Table
+from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_sessions
 from anomaly.report.section_advice import capture_section
-from anomaly.report.section_results import not_judged, results_section
+from anomaly.report.section_data import preprocessing_section, split_section
+from anomaly.report.section_results import left_out, not_judged, results_section
 from anomaly.report.section_settings import settings_section
 from anomaly.types import DAMAGED
 from tests.report.samples import capture, evidence, examined, found, passed
@@ -50,6 +53,49 @@ def test_only_test_photographs_are_missing_from_the_test() -> None:
     assert "not found" not in said
     said = words(results_section(evidence(examined(TEST[:4], missing=7), test=TEST, bank=9), {}).section.blocks)
     assert "1 photograph of the test split was not found" in said
+
+
+def test_what_the_figures_are_without_is_told_alike_in_section_4_and_to_the_caller() -> None:
+    def section(known: Evidence) -> str:
+        return words(results_section(known, {}).section.blocks)
+
+    known = evidence(examined(TEST[:2], failed=["a.png", "b.png"]), test=TEST)
+    assert left_out(known) in section(known)
+    assert left_out(known, folder="here/") == (
+        "1 photograph of the test split was not found in here/ as training saw it and 2 photographs of the test split "
+        "could not be read: the figures are without"
+    )
+    known = evidence(examined(TEST[:4], failed=["a.png"]), test=TEST)
+    assert left_out(known) == "1 photograph of the test split could not be read: the figures are without"
+    assert left_out(evidence(test=TEST)) == left_out(evidence(examined(TEST), test=TEST)) == ""
+
+
+def test_validation_chose_the_settings_only_where_training_says_so() -> None:
+    def chose(*selection: str) -> str:
+        known = evidence(test=TEST)
+        known = dataclasses.replace(known, provenance=dataclasses.replace(known.provenance, selection=selection))
+        (splits, _) = (block for block in split_section(known).section.blocks if isinstance(block, Bullets))
+        return splits.items[1]
+
+    assert "chose the settings and the threshold" in chose(
+        "9 combinations of settings compared on 5 ...", "chosen: ..."
+    )
+    assert "chose the settings and the threshold" in chose("settings as given: all were fixed.", "turned copies ...")
+    for unknown in (chose("settings as given: automatic selection is off."), chose()):
+        assert "labelled photographs that chose the threshold" in unknown
+
+
+def test_the_typical_size_is_one_that_a_photograph_has() -> None:
+    def resizing(*sizes: tuple[int, int]) -> str:
+        known = dataclasses.replace(evidence(), backbone={"name": "any"}, photo_sizes=sizes)
+        (table,) = (block for block in preprocessing_section(known).section.blocks if isinstance(block, Table))
+        return next(row[1] for row in table.rows if row[0] == "resizing")
+
+    tall, wide, small = (600, 900), (800, 500), (100, 100)
+    assert resizing(tall, tall, wide, wide, wide).startswith("typically 800 x 500 pixels (3 of 5 photographs), reduced")
+    assert resizing(wide, wide).startswith("typically 800 x 500 pixels, ")
+    assert resizing(tall, small, wide).startswith("typically 800 x 500 pixels (1 of 3 photographs), ")
+    assert resizing(tall, wide) == resizing(wide, tall)
 
 
 def test_photographs_of_all_splits_are_missing_from_the_capture_measures() -> None:
