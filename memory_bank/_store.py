@@ -82,7 +82,7 @@ def write(
                 file: _write_array(folder / file, cells[name], _CELL_DTYPES[name]) for name, file in names.items()
             }
         _put(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: not even a name that the system accepts
         raise BankFileError(
             f"{folder}: expected a folder that can be written, got {_reason(error)}; choose another",
             path=folder,
@@ -197,6 +197,8 @@ def _corrupt(path: Path, came: str) -> BankCorruptError:
     )
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | ValueError) -> str:
     """Return what the system says, without the path."""
-    return error.strerror or type(error).__name__
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error)

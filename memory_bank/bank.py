@@ -257,9 +257,9 @@ class MemoryBank:
             The bank was written by a newer version of this package.
         """
         saved = _store.read(Path(folder))
-        bank = cls(saved.vectors, saved.groups, saved.tags, index=saved.index)
-        if saved.auto and kind_for(AUTO, rows=len(bank)) == saved.index:
-            bank._wanted = AUTO
+        # What was saved goes on searching, also where this version would choose another kind for so many rows.
+        suits = saved.auto and kind_for(AUTO, rows=len(saved.vectors)) == saved.index
+        bank = cls(saved.vectors, saved.groups, saved.tags, index=AUTO if suits else saved.index)
         bank._cells = saved.cells
         return bank
 

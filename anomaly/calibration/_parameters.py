@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomaly.calibration._scores import checked_fraction
+from anomaly.calibration._scores import checked_cost, checked_fraction
 from anomaly.errors import CalibrationError
 
 PROMISED = ("both-rates", "max-false-alarm-rate", "max-miss-rate")
@@ -23,7 +23,7 @@ def check_parameters(
     Raises
     ------
     CalibrationError
-        One is missing, one does not belong, or one is no share.
+        One is missing, one does not belong, or one is no share or price.
     """
     with_target = objective in WITH_TARGET
     if with_target and target is None:
@@ -48,3 +48,5 @@ def check_parameters(
             f"miss_cost belongs to objective 'cost' alone, got {objective!r} with miss_cost {miss_cost}; "
             "give both or neither"
         )
+    if miss_cost is not None:
+        checked_cost(miss_cost)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,8 @@ _LARGEST = 1e150
 """Differences and squares of scores up to here cannot overflow."""
 _LEAST_SHARE = 1e-12
 """No number of images could tell a smaller share from none."""
+_MOST_COST = 1e100
+"""Sums of this many false alarms cannot overflow."""
 
 
 def checked_scores(scores: npt.ArrayLike, *, name: str, least: int = 1) -> Float64Array:
@@ -70,3 +74,18 @@ def checked_fraction(value: float, *, name: str) -> float:
     if not _LEAST_SHARE <= value <= 1 - _LEAST_SHARE:
         raise CalibrationError(f"{name} must be at least {_LEAST_SHARE:g} from 0 and 1, got {value!r}; 0.05 means 5 %")
     return float(value)
+
+
+def checked_cost(miss_cost: float) -> float:
+    """Return the price of a miss as a float: positive, at most 1e100.
+
+    Raises
+    ------
+    CalibrationError
+        It is no such number.
+    """
+    if isinstance(miss_cost, bool) or not isinstance(miss_cost, Real) or not 0 < miss_cost <= _MOST_COST:
+        raise CalibrationError(
+            f"miss_cost must be positive and at most {_MOST_COST:g}, got {miss_cost!r}; 1 weighs both alike"
+        )
+    return float(miss_cost)

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 
-from anomaly.calibration._scores import checked_fraction, checked_scores
-from anomaly.errors import CalibrationError
+from anomaly.calibration._scores import checked_cost, checked_fraction, checked_scores
 from anomaly.types import Float64Array, Int64Array
 
 _INNER = np.linspace(0.25, 0.75, 17)
 """Places inside a gap that may hold the threshold, as shares of its width."""
-_MOST_COST = 1e100
-"""Sums of this many false alarms cannot overflow."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +120,7 @@ def cost_threshold(
     """
     undamaged = checked_scores(undamaged_scores, name="undamaged")
     damaged = checked_scores(damaged_scores, name="damaged")
-    if isinstance(miss_cost, bool) or not isinstance(miss_cost, Real) or not 0 < miss_cost <= _MOST_COST:
-        raise CalibrationError(
-            f"miss_cost must be positive and at most {_MOST_COST:g}, got {miss_cost!r}; 1 weighs both alike"
-        )
+    miss_cost = checked_cost(miss_cost)
     scattered = _scattered(undamaged, left_out_scores)
     return _cheapest(undamaged, damaged, scattered, miss_cost=miss_cost, smoothed_miss_cost=miss_cost)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from anomaly.cli.output import check_file, emit
@@ -12,7 +13,7 @@ from anomaly.detector import Detector, load_detector, training_fingerprint
 from anomaly.detector.folder import replace_file
 from anomaly.drift import DriftReport, monitor, usual_share
 from anomaly.drift.monitor import USUAL_SHARE
-from anomaly.errors import JournalError, TrainedModelError
+from anomaly.errors import JournalError, OutputError, TrainedModelError
 from anomaly.imaging.names import printable_name
 from anomaly.journal import Journal, JournalEntry
 from anomaly.types import DAMAGED, CaptureSample
@@ -27,6 +28,8 @@ def run(arguments: Arguments) -> int:
         0; 3 if there is a change and the user asked for that status.
     """
     assert arguments.journal is not None
+    if arguments.chart is not None:
+        _check_chart(arguments.chart, arguments.journal)
     detector = load_detector(arguments.model, device="cpu")
     reference = detector.capture
     if reference is None:
@@ -37,8 +40,6 @@ def run(arguments: Arguments) -> int:
         )
     with Journal(arguments.journal, read_only=True) as journal:
         entries = journal.read(model=training_fingerprint(arguments.model), since=arguments.since)
-    if arguments.chart is not None:
-        check_file(arguments.chart, inputs=[str(arguments.journal)])
     if not entries:
         raise JournalError(
             f"the journal {arguments.journal} has no row of this trained model"
@@ -58,6 +59,22 @@ def run(arguments: Arguments) -> int:
         for line in _lines(report, entries):
             emit(printable_name(line))
     return 3 if report.alarm is not None and arguments.exit_code else 0
+
+
+def _check_chart(path: Path, journal: Path) -> None:
+    """Refuse, before the work begins, a name that is no PNG file, or that of the journal.
+
+    Raises
+    ------
+    OutputError
+    """
+    check_file(path, inputs=[str(journal)])
+    if path.suffix.lower() != ".png" or not path.absolute().parent.is_dir():
+        raise OutputError(
+            f"expected the name of a PNG file in a folder that is there for --chart, got {printable_name(path)}: "
+            "name one that ends in .png, and make its folder first",
+            path=path,
+        )
 
 
 def _usual(detector: Detector, arguments: Arguments) -> float:

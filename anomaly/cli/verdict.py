@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
+from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.dataset.wording import counted
-from anomaly.errors import ImageError, JournalError
+from anomaly.errors import DatasetError, ImageError, JournalError, TrainedModelMissingError
 from anomaly.imaging.decode import content_hash
 from anomaly.imaging.names import printable_name
 from anomaly.journal import Journal, OperatorVerdict, time_text
@@ -51,10 +52,13 @@ def run(arguments: Arguments) -> int:
         unknown = [verdict.path for verdict in verdicts if verdict.sha256 not in said]
         if unknown:
             raise JournalError(
-                f"{len(unknown)} of {len(arguments.images)} images were never judged in this journal, the first is "
-                f"{printable_name(unknown[0])}: judge them with --predict --journal first; nothing was recorded",
+                f"{len(unknown)} of {counted(len(arguments.images), 'image')} {'was' if len(unknown) == 1 else 'were'} "
+                f"never judged in this journal, the first is {printable_name(unknown[0])}: judge "
+                f"{'it' if len(unknown) == 1 else 'them'} with --predict --journal first; nothing was recorded",
                 path=arguments.journal,
             )
+        if arguments.part_type:
+            _check_part_type(arguments, journal, [verdict.sha256 for verdict in verdicts])
         if verdicts:
             journal.record(verdicts)
     for verdict in verdicts:
@@ -66,6 +70,48 @@ def run(arguments: Arguments) -> int:
     for why in failed:
         say(f"error: {printable_name(why)}")
     return 1 if failed else 0
+
+
+def _check_part_type(arguments: Arguments, journal: Journal, sha256s: list[str]) -> None:
+    """Refuse a part type that the trained model does not know, where the model that judged the images is at hand.
+
+    Where it is not, such as at the station of an operator, ``--recalibrate`` leaves such verdicts aside.
+
+    Raises
+    ------
+    DatasetError
+    """
+    from anomaly.detector import load_detector, training_fingerprint
+
+    try:
+        judged = journal.judged(sha256s, model=training_fingerprint(arguments.model))
+    except TrainedModelMissingError:
+        return
+    if judged:
+        _refuse_unknown(load_detector(arguments.model, device="cpu"), arguments.part_type)
+
+
+def _refuse_unknown(detector: Detector, part_type: str) -> None:
+    """Refuse a part type as ``--predict`` does, unless the trained model knows none: operators may name its first.
+
+    Raises
+    ------
+    DatasetError
+    """
+    from anomaly.cli.judging import check_part_type
+
+    known = {entry.part_type for entry in detector.provenance.splits}
+    known |= {image.part_type for image in (detector.record.scores if detector.record else ())}
+    if known - {""}:
+        check_part_type(detector, part_type, Reporter(quiet=True))
+
+
+def _knows(detector: Detector, part_type: str) -> bool:
+    try:
+        _refuse_unknown(detector, part_type)
+    except DatasetError:
+        return False
+    return True
 
 
 def judged_with_verdicts(
@@ -91,7 +137,6 @@ def judged_with_verdicts(
     JournalError
         There is no verdict on an image that this training has judged and not learnt from.
     """
-    from anomaly.calibration import ScoredImage
     from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
 
     verdicts = journal.verdicts()
@@ -99,12 +144,17 @@ def judged_with_verdicts(
     used = [verdict for verdict in verdicts if verdict.sha256 in entries]
     judged = [verdict for verdict in used if entries[verdict.sha256].label != NOT_JUDGED]
     bank = {image.sha256 for image in detector.bank_images}
-    usable = [verdict for verdict in judged if verdict.sha256 not in bank]
+    outside = [verdict for verdict in judged if verdict.sha256 not in bank]
+    strange = {name for name in {verdict.part_type for verdict in outside} if not _knows(detector, name)}
+    usable = [verdict for verdict in outside if verdict.part_type not in strange]
+    names = ", ".join(printable_name(name) for name in sorted(strange))
+    unknown = f"part types that the trained model does not know ({names})"
     if not usable:
         raise JournalError(
             f"the journal {journal.path} has {counted(len(verdicts), 'verdict')}, none on an image that this trained "
-            "model, as it stands, has judged and not learnt from: judge images with --predict --journal, and record "
-            "what people find with --verdict IMAGE... --truth LABEL --journal FILE",
+            f"model, as it stands, has judged and not learnt from{f', but on {unknown}' if strange else ''}: judge "
+            "images with --predict --journal, and record what people find with --verdict IMAGE... --truth LABEL "
+            "--journal FILE",
             path=journal.path,
         )
     flagged = sum(entries[verdict.sha256].label in (DAMAGED, REINSPECT) for verdict in usable)
@@ -113,19 +163,17 @@ def judged_with_verdicts(
         "flagged: rates are those of the line only if the images to look at were chosen without regard to their score",
         *_left_aside(len(verdicts) - len(used), "images that another training judged"),
         *_left_aside(len(used) - len(judged), "pictures that were not judged"),
-        *_left_aside(len(judged) - len(usable), "images of the memory bank"),
+        *_left_aside(len(judged) - len(outside), "images of the memory bank"),
+        *_left_aside(len(outside) - len(usable), f"{unknown}: correct them with another --verdict"),
     ]
-    scored = tuple(
-        ScoredImage(
-            name=PurePath(verdict.path).name,
-            sha256=verdict.sha256,
-            label=verdict.truth,
-            score=entries[verdict.sha256].score,
-            part_type=verdict.part_type,
-        )
-        for verdict in usable
-    )
-    return scored, notes
+    return tuple(_scored(verdict, entries[verdict.sha256].score) for verdict in usable), notes
+
+
+def _scored(verdict: OperatorVerdict, score: float) -> ScoredImage:
+    from anomaly.calibration import ScoredImage
+
+    name = PurePath(verdict.path).name
+    return ScoredImage(name, verdict.sha256, verdict.truth, score, part_type=verdict.part_type)
 
 
 def _left_aside(n: int, what: str) -> list[str]:

@@ -95,11 +95,14 @@ def replace_file(target: Path, content: bytes) -> None:
 
 
 def recover(target: Path) -> None:
-    """Put the previous folder back where a killed process had moved it aside and not come to the second step."""
+    """Put the previous folder back where a killed process had moved it aside and not come to the second step.
+
+    A process that lives comes to it in a moment, and is waited for.
+    """
     target = target.resolve()
-    aside = target.with_name(_prefix(target, "old"))
-    if not target.exists() and aside.is_dir():
-        aside.rename(target)
+    if _moved_aside(target):
+        with _turn(target.parent):
+            _put_back(target)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
@@ -143,9 +146,18 @@ def _exchange(one: Path, other: Path) -> bool:
     return result == 0
 
 
+def _moved_aside(target: Path) -> bool:
+    return not target.exists() and target.with_name(_prefix(target, "old")).is_dir()
+
+
+def _put_back(target: Path) -> None:
+    if _moved_aside(target):
+        target.with_name(_prefix(target, "old")).rename(target)
+
+
 def _sweep(target: Path) -> None:
     """Remove what killed processes left beside the target; never the folder that :func:`recover` needs."""
-    recover(target)
+    _put_back(target)
     for left in target.parent.glob(glob.escape(_prefix(target, "new")) + "-*"):
         if not _alive(left.name.removeprefix(_prefix(target, "new")).split("-")[1]):
             shutil.rmtree(left, ignore_errors=True)

@@ -45,9 +45,10 @@ _SCALE_IMAGES = 16
 _LEAST_SCORE = 1e-30
 """Of two equal photographs, so that it has a logarithm."""
 _BLOCK = 1 << 24
-# Distances of images looked at for the scales that are kept until their turn comes, 256 MiB; others are measured again.
-_KEPT = 1 << 26
 """Distances measured at a time, in numbers: 64 MiB."""
+_KEPT = 1 << 26
+"""Distances of images looked at for the scales that are kept until their turn comes: 256 MiB; others are measured
+again."""
 
 
 def choose_to_leave_out(
@@ -110,8 +111,9 @@ def harmful(falls: Float64Array, damaged: BoolArray) -> tuple[int, ...]:
     of_damaged, of_good = falls[:, damaged], falls[:, ~damaged]
     harm = of_damaged.mean(axis=1) - of_good.mean(axis=1)
     error = np.sqrt(of_damaged.var(axis=1, ddof=1) / damaged.sum() + of_good.var(axis=1, ddof=1) / (~damaged).sum())
-    order = np.argsort(-harm, kind="stable")[: int(MOST_SHARE * len(falls))]
-    return tuple(sorted(int(i) for i in order if harm[i] > max(LEAST_HARM, MARGIN * error[i])))
+    beyond_chance = np.flatnonzero(harm > np.maximum(LEAST_HARM, MARGIN * error))
+    worst = beyond_chance[np.argsort(-harm[beyond_chance], kind="stable")]
+    return tuple(sorted(worst[: int(MOST_SHARE * len(falls))].tolist()))
 
 
 def _measure_falls(

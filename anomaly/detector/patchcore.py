@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly.config import Config, config_from_dict, config_to_dict
+from anomaly.dataset.wording import counted
 from anomaly.detector.ahead import load_ahead
 from anomaly.detector.beside import one_ahead
 from anomaly.detector.capture_check import learn_capture
@@ -287,14 +288,16 @@ class _TapCoresets:
 
 
 def _check_names(names: Sequence[str], types: Sequence[str], n: int) -> None:
-    for what, given in (("names", names), ("part types", types)):
+    for what, given in (("name", names), ("part type", types)):
         if len(given) != n:
-            raise DatasetError(f"there are {n} undamaged images and {len(given)} {what}: give one for each image")
+            raise DatasetError(
+                f"there are {n} undamaged images and {counted(len(given), what)}: give one for each image"
+            )
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise DatasetError(
-            f"{len(twice)} undamaged images have the name of another, such as {printable_name(twice[0])}: give each "
-            f"image once, or names that differ"
+            f"{counted(len(twice), 'undamaged image')} {'has' if len(twice) == 1 else 'have'} the name of another, "
+            f"such as {printable_name(twice[0])}: give each image once, or names that differ"
         )
 
 

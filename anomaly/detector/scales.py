@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from anomaly.errors import TooFewImagesError
 from anomaly.types import Float64Array
 
 _PRIOR_IMAGES = 4
@@ -23,15 +24,27 @@ def tap_scales(scores: Float64Array) -> tuple[float, ...]:
     Parameters
     ----------
     scores : ndarray of float64, (n, t)
-        Image score of each of n >= 2 undamaged images in each of t taps alone; positive.
+        Image score of each of n >= 2 undamaged images in each of t taps alone; not negative.
 
     Returns
     -------
     tuple of float
         Proportional to the standard deviations, shrunk (in proportion to the mean, on a logarithmic scale) towards
         each other where images are few. The mean over images and taps of score / scale is 1.
+
+    Raises
+    ------
+    TooFewImagesError
+        In some tap all scores are 0.
     """
     mean = scores.mean(axis=0)
+    if not mean.all():
+        raise TooFewImagesError(
+            "every undamaged image is there twice: expected at least two different photographs, copies left out, so "
+            "take more",
+            n=0,
+            needed=2,
+        )
     variation = np.log(np.maximum(scores.std(axis=0, ddof=1) / mean, _LEAST_VARIATION))
     n = len(scores)
     shrunk = np.exp((n * variation + _PRIOR_IMAGES * variation.mean()) / (n + _PRIOR_IMAGES))

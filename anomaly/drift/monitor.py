@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 
@@ -83,11 +85,12 @@ def monitor(
     samples : sequence of CaptureSample
         In the order they were taken.
     flagged : sequence of bool
-        Which of them were labelled damaged; empty: it is not known, and the share of damage is not watched.
+        Which of them were labelled damaged, one for each; empty: it is not known, and the share of damage is not
+        watched.
     usual : float
         Share of pictures that are flagged while all is well, at most, in (0, 1).
     alarm_every : float
-        Least average number of ordinary pictures up to a false alarm.
+        Least average number of ordinary pictures up to a false alarm; above 1, finite.
 
     Returns
     -------
@@ -98,11 +101,15 @@ def monitor(
     Raises
     ------
     ConfigError
-        ``usual`` is no share.
+        ``usual`` is no share, ``alarm_every`` no such number, or ``flagged`` is of another length than ``samples``.
     """
-    if not 0 < usual < 1:
-        raise ConfigError(f"the usual share of flagged pictures is {usual}: expected a number between 0 and 1")
+    if not _is_number(usual) or not 0 < usual < 1:
+        raise ConfigError(f"the usual share of flagged pictures is {usual!r}: expected a number between 0 and 1")
+    if not _is_number(alarm_every) or not 1 < alarm_every < math.inf:
+        raise ConfigError(f"a false alarm every {alarm_every!r} pictures: expected a finite number above 1")
     marks = tuple(flagged) or (False,) * len(samples)
+    if len(marks) != len(samples):
+        raise ConfigError(f"expected a mark for each of {len(samples)} pictures, got {len(marks)}: leave out neither")
     ordinary, values = reference_values(reference), new_values(reference, samples)
     evidence = np.full(len(samples), np.nan)
     test = SequentialTest(ordinary, weights(), usual_share=usual)
@@ -117,3 +124,7 @@ def monitor(
             cause = likely_cause(reference, list(recent))
             break
     return DriftReport(len(samples), alarm, start, stream, cause, evidence, alarm_every, values, ordinary, marks)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from anomaly.errors import DatasetError, RuntimeUnavailableError
 from anomaly.types import BoolArray, Float64Array
+
+_LEAST_SHARE = 1e-12
+"""No number of images could tell a smaller share from none; as in :mod:`anomaly.calibration`."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def confusion(
     Raises
     ------
     DatasetError
-        The two do not fit together, a score is not finite, or the threshold is not.
+        The two do not fit together, or a score or threshold is no finite number.
     """
     values, damaged = checked_pairs(scores, is_damaged)
     upper = _checked_threshold(threshold, n=len(values))
@@ -134,7 +138,7 @@ def confusion(
 
 def _checked_threshold(threshold: npt.ArrayLike, *, n: int) -> Float64Array:
     """Return one threshold, or one for each of n images, all finite."""
-    values = np.asarray(threshold, dtype=np.float64)
+    values = _numbers(threshold, name="a threshold")
     if values.shape not in ((), (n,)):
         raise DatasetError(f"expected one threshold or one for each of {n} images, got an array of {values.shape}")
     if not np.isfinite(values).all():
@@ -198,7 +202,7 @@ def image_auroc(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> float | Und
     Raises
     ------
     DatasetError
-        The two do not fit together, or a score is not finite.
+        The two do not fit together, or a score is no finite number.
     """
     values, damaged = checked_pairs(scores, is_damaged)
     return one_class(damaged) or float(np.mean(_placements(values, damaged)[1]))
@@ -228,7 +232,7 @@ def auroc_interval(
     Raises
     ------
     DatasetError
-        The two do not fit together, a score is not finite, or the confidence is impossible.
+        The two do not fit together, a score is no finite number, or the confidence is impossible.
     """
     from statistics import NormalDist
 
@@ -268,7 +272,7 @@ def average_precision(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> float
     Raises
     ------
     DatasetError
-        The two do not fit together, or a score is not finite.
+        The two do not fit together, or a score is no finite number.
     """
     values, damaged = checked_pairs(scores, is_damaged)
     undefined = one_class(damaged)
@@ -289,9 +293,9 @@ def checked_pairs(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> tuple[Flo
     Raises
     ------
     DatasetError
-        The two do not fit together, or a score is not finite.
+        The two do not fit together, or a score is no finite number.
     """
-    values, damaged = np.asarray(scores, dtype=np.float64), np.asarray(is_damaged)
+    values, damaged = _numbers(scores, name="scores"), _labels(is_damaged)
     if damaged.size == 0:
         damaged = damaged.astype(np.bool_)
     if values.ndim != 1 or values.shape != damaged.shape or damaged.dtype != np.bool_:
@@ -305,15 +309,34 @@ def checked_pairs(scores: npt.ArrayLike, is_damaged: npt.ArrayLike) -> tuple[Flo
     return values, damaged
 
 
+def _numbers(values: npt.ArrayLike, *, name: str) -> Float64Array:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DatasetError(f"{name} must be numbers: {error}; pass a list of them") from error
+
+
+def _labels(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise DatasetError(f"labels must be one bool for each score: {error}; pass a list of them") from error
+
+
 def check_confidence(confidence: float) -> None:
-    """Refuse a confidence outside (0, 1).
+    """Refuse a confidence outside (0, 1), or so near to an end that no quantile is known there.
 
     Raises
     ------
     DatasetError
     """
-    if not 0 < confidence < 1:
-        raise DatasetError(f"confidence must lie strictly between 0 and 1, got {confidence}; 0.95 is usual")
+    number = isinstance(confidence, int | float | np.floating) and not isinstance(confidence, bool)
+    if not number or not 0 < confidence < 1:
+        raise DatasetError(f"confidence must lie strictly between 0 and 1, got {confidence!r}; 0.95 is usual")
+    if not _LEAST_SHARE <= confidence <= 1 - _LEAST_SHARE:
+        raise DatasetError(
+            f"confidence must be at least {_LEAST_SHARE:g} from 0 and 1, got {confidence!r}; 0.95 is usual"
+        )
 
 
 def one_class(damaged: BoolArray) -> Undefined | None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from anomaly.errors import JournalError
+from anomaly.journal._text import from_column, to_column
 from anomaly.journal.entry import JournalEntry, Judged
 from anomaly.journal.verdicts import OperatorVerdict, read_verdicts, write_verdicts
 from anomaly.types import Float32Array
@@ -115,12 +116,16 @@ class Journal:
         Raises
         ------
         JournalError
-            It could not be written; the journal is as it was.
+            It could not be written, or holds a number that is not finite; the journal is as it was.
         """
         marks = ", ".join("?" * len(_COLUMNS))
         statement = f"INSERT INTO entries ({', '.join(_COLUMNS)}) VALUES ({marks})"
+        try:
+            values = _row(entry)
+        except (TypeError, ValueError) as error:
+            raise JournalError(f"cannot write a row into the journal {self.path}: {error}", path=self.path) from error
         with self._mapped():
-            row = self._connection.execute(statement, _row(entry)).lastrowid
+            row = self._connection.execute(statement, values).lastrowid
         assert row is not None
         return row
 
@@ -170,7 +175,7 @@ class Journal:
             rows = self._connection.execute(statement, values).fetchall()
         try:
             return tuple(_entry(row) for row in rows)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise JournalError(
                 f"the journal {self.path} holds a row that cannot be read ({error}): restore it from a copy",
                 path=self.path,
@@ -201,8 +206,10 @@ class Journal:
 
     def _prepare(self, read_only: bool) -> None:
         execute = self._connection.execute
+        execute("BEGIN")  # so that what is asked here is of one moment: another process may be making this journal
         found = self._pragma("application_id"), self._pragma("user_version")
         tables = execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        execute("COMMIT")
         if found[0] != _APPLICATION_ID and (tables or read_only):
             raise JournalError(f"{self.path} is a database but no journal: name another file", path=self.path)
         if found[1] > SCHEMA_VERSION:
@@ -256,21 +263,16 @@ class Journal:
 def _row(entry: JournalEntry) -> tuple[Any, ...]:
     if entry.strangeness.shape != STRANGENESS_SHAPE:
         raise ValueError(f"expected strangeness of shape {STRANGENESS_SHAPE}, got {entry.strangeness.shape}")
-    try:
-        path: str | bytes = entry.path
-        entry.path.encode()
-    except UnicodeEncodeError:  # a name that is no text
-        path = os.fsencode(entry.path)
     return (
         entry.time,
-        path,
+        to_column(entry.path),
         entry.sha256,
         entry.model,
         entry.calibration_version,
         entry.label,
-        entry.score,
-        entry.threshold,
-        entry.probability,
+        float(entry.score),  # SQLite takes a number of NumPy for bytes
+        None if entry.threshold is None else float(entry.threshold),
+        None if entry.probability is None else float(entry.probability),
         json.dumps(dict(entry.measures), allow_nan=False),
         json.dumps(list(entry.warnings)),
         _bytes(entry.strangeness),
@@ -280,9 +282,8 @@ def _row(entry: JournalEntry) -> tuple[Any, ...]:
 
 def _entry(row: tuple[Any, ...]) -> JournalEntry:
     values = dict(zip(_COLUMNS, row, strict=True))
-    path = values.pop("path")
     return JournalEntry(
-        path=os.fsdecode(path) if isinstance(path, bytes) else path,
+        path=from_column(values.pop("path")),
         measures={str(name): float(value) for name, value in json.loads(values.pop("measures")).items()},
         warnings=tuple(json.loads(values.pop("warnings"))),
         strangeness=_floats(values.pop("strangeness")).reshape(STRANGENESS_SHAPE),

@@ -6,11 +6,11 @@ versions of goodparts do not look at it.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from anomaly.journal._text import from_column, to_column
 from anomaly.types import Label
 
 TABLE = "verdicts"
@@ -83,14 +83,10 @@ def read_verdicts(connection: sqlite3.Connection) -> tuple[OperatorVerdict, ...]
 
 
 def _row(verdict: OperatorVerdict) -> tuple[Any, ...]:
-    path: str | bytes = verdict.path
-    try:
-        verdict.path.encode()
-    except UnicodeEncodeError:  # a name that is no text
-        path = os.fsencode(verdict.path)
-    return verdict.time, verdict.sha256, path, verdict.truth, verdict.part_type, verdict.note
+    path, part_type, note = map(to_column, (verdict.path, verdict.part_type, verdict.note))
+    return verdict.time, verdict.sha256, path, verdict.truth, part_type, note
 
 
 def _verdict(row: tuple[Any, ...]) -> OperatorVerdict:
     time, sha256, path, truth, part_type, note = row
-    return OperatorVerdict(time, sha256, os.fsdecode(path) if isinstance(path, bytes) else path, truth, part_type, note)
+    return OperatorVerdict(time, sha256, from_column(path), truth, from_column(part_type), from_column(note))

@@ -131,3 +131,10 @@ def test_calibration_imports_numpy_and_nothing_heavier():
     code = f"import sys, anomaly.calibration; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("price", [-1, 0, math.inf])
+def test_a_record_with_an_impossible_price_does_not_load(price: float) -> None:
+    calibration = calibrate(UNDAMAGED, DAMAGED, objective="cost", miss_cost=10)
+    with pytest.raises(CalibrationError, match="miss_cost must be positive"):
+        dataclasses.replace(calibration, miss_cost=price)

@@ -64,6 +64,18 @@ def test_what_is_missing_is_said(trained_model: Path, tmp_path: Path, capsys: py
     assert "expected a time" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["drift.jpg", "drift", "drift.svg", "missing/drift.png"])
+def test_a_chart_under_another_name_than_that_of_a_png_is_refused_before_any_work(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--monitor", "--journal", str(tmp_path / "j.sqlite"), "--model", str(tmp_path / "none")]
+    assert main([*call, "--chart", str(tmp_path / name)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: expected the name of a PNG file in a folder that is there for --chart, got ")
+    assert told.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_model_without_ordinary_pictures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden = Path(__file__).parents[1] / "golden" / "format-1" / "trained"
     assert main(["--monitor", "--journal", str(tmp_path / "j.sqlite"), "--model", str(golden)]) == 1

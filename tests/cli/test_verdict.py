@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anomaly.cli import main
+from anomaly.cli.options import DEFAULT_MODEL
 from anomaly.detector import load_detector
 from anomaly.journal import Journal
 from tests.parts import write_part
@@ -101,7 +102,9 @@ def test_only_judged_images_get_a_verdict(
 ) -> None:
     stranger = write_part(tmp_path / "stranger.png", 77)
     assert record(journal, "damaged", images[0], stranger) == 1
-    assert "stranger.png" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "1 of 2 images was never judged in this journal, the first is " in err
+    assert "stranger.png: judge it with --predict" in err
     with Journal(journal, read_only=True) as opened:
         assert opened.verdicts() == ()
     assert record(journal, "damaged", images[0], tmp_path / "none.png") == 1
@@ -164,3 +167,57 @@ def test_verdicts_on_test_images_are_taken_but_said(
     capsys.readouterr()
     assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
     assert "1 of these images are in the test split" in capsys.readouterr().err
+
+
+@pytest.fixture
+def typed(model: Path, images: list[Path], journal: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The model, once it knows a part type, and another one in the journal that it does not know."""
+    assert record(journal, "undamaged", images[0], "--part-type", "disc") == 0
+    assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
+    assert record(journal, "undamaged", images[1], "--part-type", "disk") == 0
+    capsys.readouterr()
+    return model
+
+
+def test_a_part_type_that_the_model_at_hand_does_not_know_is_refused(
+    typed: Path,
+    images: list[Path],
+    journal: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A misspelt type must not become one that --predict --part-type accepts."""
+    with Journal(journal, read_only=True) as opened:
+        before = opened.verdicts()
+    typed.rename(typed.with_name(DEFAULT_MODEL))
+    monkeypatch.chdir(typed.parent)
+    assert record(journal, "damaged", images[2], "--part-type", "disk") == 1
+    told = capsys.readouterr().err
+    assert told == (
+        "error: expected a part type that this trained model knows (disc), got disk: correct --part-type or leave it "
+        "out\n"
+    )
+    with Journal(journal, read_only=True) as opened:
+        assert opened.verdicts() == before
+    assert record(journal, "undamaged", images[2], "--part-type", "disc") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_part_type_that_nobody_could_check_is_left_aside_later(
+    typed: Path, images: list[Path], journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--recalibrate", "--from-journal", str(journal), "--model", str(typed)]
+    assert main(call) == 0
+    assert (
+        "not used: 1 verdict on part types that the trained model does not know (disk): correct"
+        in capsys.readouterr().err
+    )
+    found = load_detector(typed, device="cpu").record
+    assert found is not None
+    assert {image.part_type for image in found.scores} == {"", "disc"}
+    assert record(journal, "undamaged", images[0], "--part-type", "disk") == 0
+    capsys.readouterr()
+    assert main(call) == 1
+    assert (
+        "learnt from, but on part types that the trained model does not know (disk): judge" in capsys.readouterr().err
+    )

@@ -177,9 +177,9 @@ def test_images_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"names": ["a", "b", "a"]}, "1 undamaged images have the name of another, such as a"),
+        ({"names": ["a", "b", "a"]}, "^1 undamaged image has the name of another, such as a"),
         ({"names": ["a", "b"]}, "3 undamaged images and 2 names"),
-        ({"part_types": ["gears"]}, "3 undamaged images and 1 part types"),
+        ({"part_types": ["gears"]}, "3 undamaged images and 1 part type:"),
     ],
 )
 def test_names_that_would_mix_images_up_are_refused(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomaly.detector import folder as folder_module
-from anomaly.detector.folder import recover, replace_file, replaced_folder
+from anomaly.detector.folder import _turn, recover, replace_file, replaced_folder
 from anomaly.errors import OutputError
 
 
@@ -59,6 +59,23 @@ def test_a_kill_between_the_two_steps_is_made_good(tmp_path: Path) -> None:
     target.rename(tmp_path / ".model.old")
     recover(target)
     assert contents(target) == {"a.txt": "first"}
+
+
+def test_who_looks_between_the_two_steps_waits_for_the_second(tmp_path: Path) -> None:
+    target, aside = tmp_path / "model", tmp_path / ".model.old"
+    fill(target, "first")
+    with _turn(tmp_path):
+        target.rename(aside)
+        reader = threading.Thread(target=recover, args=(target,))
+        reader.start()
+        reader.join(0.2)
+        assert reader.is_alive()
+        assert not target.exists()
+        target.mkdir()
+        (target / "a.txt").write_text("second")
+    reader.join(10)
+    assert contents(target) == {"a.txt": "second"}
+    assert aside.is_dir(), "the writer clears it away"
 
 
 def test_a_link_to_the_model_stays_a_link(tmp_path: Path) -> None:

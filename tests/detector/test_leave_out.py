@@ -81,6 +81,14 @@ def test_the_harm_must_be_beyond_chance_and_only_a_fifth_goes() -> None:
     assert harmful(np.zeros((20, 20)), damaged) == ()
 
 
+def test_a_harm_that_may_be_chance_takes_no_certain_ones_place() -> None:
+    damaged = np.arange(20) < 10
+    falls = np.zeros((10, 20))
+    falls[:2] = 0.1 * damaged + np.where(np.arange(20) % 2, 1.0, -1.0)  # more harm, and an error of 0.46 of it
+    falls[4] = 4 * LEAST_HARM * damaged
+    assert harmful(falls, damaged) == (4,)
+
+
 def test_distances_to_each_image_are_those_to_the_nearest_of_its_rows() -> None:
     random = np.random.default_rng(1)
     rows = (5 + random.normal(size=(6, 100, 8))).astype(np.float32)

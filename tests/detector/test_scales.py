@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from anomaly.detector.scales import tap_scales
+from anomaly.errors import TooFewImagesError
 
 
 def test_a_typical_undamaged_score_becomes_one() -> None:
@@ -31,3 +32,8 @@ def test_few_images_move_the_taps_little_apart() -> None:
     assert max(tap_scales(scores)) / min(tap_scales(scores)) < 3
     same = np.array([[4.0, 5.0], [4.0, 5.0]])
     np.testing.assert_allclose(tap_scales(same), [4.0, 5.0])
+
+
+def test_images_that_are_all_there_twice_say_nothing_of_a_new_one() -> None:
+    with pytest.raises(TooFewImagesError, match="every undamaged image is there twice"):
+        tap_scales(np.array([[0.0, 1.0], [0.0, 1.2]]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -92,6 +93,18 @@ def test_the_usual_share_follows_from_the_validation_images() -> None:
     assert usual_share(false_alarms=5, n_undamaged=38) == 0.15
 
 
-def test_an_impossible_share_is_refused(reference: CaptureReference) -> None:
+@pytest.mark.parametrize("usual", [1.0, 0, math.nan, "0.1", True])
+def test_an_impossible_share_is_refused(reference: CaptureReference, usual: float) -> None:
     with pytest.raises(ConfigError, match="usual share"):
-        monitor(reference, [], usual=1.0)
+        monitor(reference, [], usual=usual)
+
+
+@pytest.mark.parametrize("alarm_every", [0, 1, math.nan, math.inf, "often"])
+def test_alarms_that_never_or_always_come_are_refused(reference: CaptureReference, alarm_every: float) -> None:
+    with pytest.raises(ConfigError, match="a false alarm every"):
+        monitor(reference, [], alarm_every=alarm_every)
+
+
+def test_there_is_a_mark_for_each_picture_or_for_none(reference: CaptureReference) -> None:
+    with pytest.raises(ConfigError, match="a mark for each of 2 pictures, got 1"):
+        monitor(reference, reference.samples[:2], flagged=[True])

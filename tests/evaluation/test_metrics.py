@@ -27,6 +27,7 @@ from anomaly.evaluation import (
         {"threshold": [[1.0], [2.0]]},
         {"threshold": np.nan},
         {"threshold": 1.0, "reinspect_above": np.nan},
+        {"threshold": "high"},
     ],
 )
 def test_thresholds_that_do_not_fit_are_refused(given):
@@ -135,14 +136,24 @@ def test_no_image_is_undefined(measure):
 @pytest.mark.parametrize("measure", [image_auroc, average_precision, auroc_interval])
 @pytest.mark.parametrize(
     ("scores", "damaged"),
-    [([1.0, math.nan], [True, False]), ([1.0], [True, False]), ([1.0, 2.0], [1, 0]), ([[1.0]], [[True]])],
+    [
+        ([1.0, math.nan], [True, False]),
+        ([1.0], [True, False]),
+        ([1.0, 2.0], [1, 0]),
+        ([[1.0]], [[True]]),
+        (["a", "b"], [True, False]),
+        ([None, object()], [True, False]),
+        ([[1.0], [1.0, 2.0]], [True, False]),
+        ([10**400, 1], [True, False]),
+        ([1.0, 2.0], [[True], [True, False]]),
+    ],
 )
 def test_unusable_input_is_refused(measure, scores, damaged):
     with pytest.raises(DatasetError):
         measure(scores, damaged)
 
 
-@pytest.mark.parametrize("confidence", [0, 1, 95])
+@pytest.mark.parametrize("confidence", [0, 1, 95, 1 - 1e-16, 1e-17, math.nan, "0.95", None, True])
 def test_an_impossible_confidence_is_refused(confidence):
     with pytest.raises(DatasetError, match="confidence"):
         auroc_interval([1.0, 2.0], [False, True], confidence=confidence)

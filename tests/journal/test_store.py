@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from anomaly.errors import JournalError
-from anomaly.journal import Journal, time_text
+from anomaly.journal import Journal, OperatorVerdict, time_text
 from tests.journal.entries import entry
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +112,54 @@ def test_another_database_and_a_newer_journal_are_refused(tmp_path: Path) -> Non
     newer.close()
     with pytest.raises(JournalError, match="format 2"):
         Journal(tmp_path / "j.sqlite")
+
+
+def test_a_journal_that_another_process_makes_between_two_looks_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, look = tmp_path / "j.sqlite", Journal._pragma
+    makers = [threading.Thread(target=lambda: Journal(path).close())]
+
+    def look_slowly(self: Journal, name: str) -> int:
+        found = look(self, name)
+        if makers and name == "user_version":
+            maker = makers.pop()
+            maker.start()
+            maker.join(0.5)  # the other waits for this one, or is done
+        return found
+
+    monkeypatch.setattr(Journal, "_pragma", look_slowly)
+    with Journal(path) as journal:
+        assert journal.append(entry(0)) == 1
+    assert not makers
+
+
+def test_numbers_of_numpy_are_numbers_and_a_row_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    odd = replace(entry(0), score=np.float32(1.5), threshold=np.float64(2), probability=np.float32(0.25))  # type: ignore[arg-type]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.append(odd)
+        for wrong in (
+            replace(entry(1), measures={"brightness": float("nan")}),
+            replace(entry(1), score="high"),  # type: ignore[arg-type]
+            replace(entry(1), strangeness=np.zeros((2, 2), np.float32)),
+        ):
+            with pytest.raises(JournalError, match=r"cannot write a row into the journal .*j\.sqlite: "):
+                journal.append(wrong)
+        (row,) = journal.read()
+    assert (row.score, row.threshold, row.probability) == (1.5, 2.0, 0.25)
+    broken = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None)
+    broken.execute("UPDATE entries SET measures = '[]'")
+    broken.close()
+    with Journal(tmp_path / "j.sqlite") as journal, pytest.raises(JournalError, match="holds a row that cannot be"):
+        journal.read()
+
+
+def test_a_verdict_in_bytes_that_are_no_text_is_kept(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"gr\xfcn")
+    verdict = OperatorVerdict(time_text(datetime.now(UTC)), "0" * 64, odd, "damaged", part_type=odd, note=odd)
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.record([verdict])
+        assert journal.verdicts() == (verdict,)
 
 
 def test_an_image_or_a_folder_never_becomes_the_journal(tmp_path: Path) -> None:

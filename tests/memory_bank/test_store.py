@@ -260,6 +260,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(BankFileError):
         bank_of(walks(5)).save(tmp_path / "bank")
     assert not list((tmp_path / "bank").glob(".*"))
+    with pytest.raises(BankFileError, match="null byte"):
+        bank_of(walks(5)).save(f"{tmp_path}/a\0b")
 
 
 def test_fortran_order_loads_and_big_endian_is_refused(saved: Path) -> None:
