@@ -58,7 +58,7 @@ docs: $(VENV)/.train
 	$(BIN)/python -m anomaly.cli.reference > docs/cli.md
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info trained trained-suspects heatmaps work report.pdf
+	rm -rf $(VENV) build dist *.egg-info trained*/ heatmaps work report.pdf
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

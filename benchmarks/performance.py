@@ -19,6 +19,8 @@ figures are medians, and a ratio is the median of the rounds' own ratios. Each p
 load it was measured: with a load above the number of cores other programs took part of them, so times are upper bounds
 and only ratios say something, with care."""
 NOTHING = "No result file is here yet."
+OTHER_TABLE = """The [README](../README.md#results) has such a table beside anomalib, measured
+at another time. The line below each says on which machine: where they differ, compare the ratios, not the seconds."""
 
 
 def page(results: Path = RESULTS) -> str:
@@ -79,7 +81,10 @@ def cold(found: Mapping[str, Any]) -> str:
         for row in found["processes"]
     ]
     header = ("process", "wall time", "peak memory", "goodparts' time to this")
-    return f"## One prediction as a whole process\n\nMedians of {found['runs']} rounds.\n\n{_table(header, rows)}"
+    return (
+        f"## One prediction as a whole process\n\nMedians of {found['runs']} rounds. {OTHER_TABLE}\n\n"
+        f"{_table(header, rows)}"
+    )
 
 
 def coreset(found: Mapping[str, Any]) -> str:

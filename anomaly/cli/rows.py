@@ -66,7 +66,7 @@ class Row:
 
 
 def json_object(row: Row) -> dict[str, Any]:
-    """Return the fields of DESIGN's ``--json``, in their order; what is not known is None."""
+    """Return the fields that docs/cli.md lists, in their order; what is not known is None."""
     found = row.prediction
     if found is None:
         return {**dict.fromkeys(JSON_FIELDS), "path": row.path, "error": row.error}
