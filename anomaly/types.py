@@ -188,6 +188,8 @@ class Prediction:
     calibration_version : int or None
     capture : CaptureSample or None
         What the journal keeps of the picture.
+    sha256 : str
+        Of the file that was judged; empty where an array was.
     parts : tuple of PartVerdict or None
         The parts of an image that is ``damaged`` or to ``reinspect``, from top to bottom. None for other labels, and
         where parts cannot be told apart.
@@ -208,6 +210,7 @@ class Prediction:
     p_value: float | None = None
     reinspect_above: float | None = None
     capture: CaptureSample | None = field(default=None, repr=False)
+    sha256: str = ""
     parts: tuple[PartVerdict, ...] | None = None
 
     @property

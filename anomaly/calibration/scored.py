@@ -73,10 +73,13 @@ class MergedScores:
         One for each image content.
     notes : tuple of str
         One sentence for each image whose label changed.
+    n_new : int
+        How many of `scores` are new: an image that was there before and came again is new once, and not old.
     """
 
     scores: tuple[ScoredImage, ...]
     notes: tuple[str, ...]
+    n_new: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +164,7 @@ def merge_scores(old: Sequence[ScoredImage], new: Sequence[ScoredImage]) -> Merg
         if sha256 in merged and merged[sha256].label != image.label
     ]
     merged.update({sha256: _completed(image, merged.get(sha256)) for sha256, image in fresh.items()})
-    return MergedScores(scores=tuple(merged.values()), notes=tuple(notes))
+    return MergedScores(scores=tuple(merged.values()), notes=tuple(notes), n_new=len(fresh))
 
 
 def _completed(image: ScoredImage, before: ScoredImage | None) -> ScoredImage:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from anomaly.cli.judging import check_part_type, listed_images, say_failures
 from anomaly.cli.options import DEFAULT_HEATMAPS
-from anomaly.cli.output import emit, say
+from anomaly.cli.output import check_place, emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import Row, json_line, json_object, text_line
@@ -22,7 +22,7 @@ from anomaly.imaging.colour_scale import scale_end
 from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.heatmap import render_heatmap
-from anomaly.imaging.listing import IMAGE_SUFFIXES
+from anomaly.imaging.listing import IMAGE_SUFFIXES, is_photograph
 from anomaly.imaging.names import printable_name
 from anomaly.types import Prediction, UInt8Array
 
@@ -114,7 +114,7 @@ def _outputs(paths: Sequence[str], named: Sequence[str], output: Path) -> list[P
     Raises
     ------
     OutputError
-        Several images for one picture, or a picture that would replace a photograph.
+        Several images for one picture, a picture that would replace a photograph, or one in a trained model.
     """
     as_picture = output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir()
     if as_picture and (len(paths) > 1 or Path(named[0]).is_dir()):
@@ -124,13 +124,14 @@ def _outputs(paths: Sequence[str], named: Sequence[str], output: Path) -> list[P
             path=output,
         )
     outputs = [output] if as_picture else _mirrored(paths, output)
-    photographs = {os.path.realpath(path): path for path in paths}
+    photographs = {os.path.realpath(path) for path in paths}
     for place in outputs:
-        if os.path.realpath(place) in photographs:
+        if os.path.realpath(place) in photographs or (place.is_file() and is_photograph(place)):
             raise OutputError(
                 f"the heatmap {printable_name(place)} would replace the photograph of that name: give another --output",
                 path=place,
             )
+        check_place(place)
     return outputs
 
 

@@ -43,17 +43,26 @@ def listed_images(names: Sequence[str]) -> list[tuple[str, ImageError | None]]:
     return found
 
 
-def order_of(arguments: Arguments) -> Order:
+def order_of(arguments: Arguments, detector: Detector) -> Order:
     """Return what workers must know to judge as this command line says."""
     from anomaly.cluster import Order  # by far not every call has workers
 
+    assert detector.source is not None
     return Order(
         model=str(arguments.model.resolve()),
         folder=str(Path.cwd()),
         device=arguments.device,
         part_type=arguments.part_type,
         check_capture=not arguments.no_capture_check,
+        manifest_sha256=detector.source.manifest_sha256,
     )
+
+
+def known_part_types(detector: Detector) -> frozenset[str]:
+    """Return the part types that the training or the standing calibration names; empty where they name none."""
+    known = {entry.part_type for entry in detector.provenance.splits}
+    known |= {image.part_type for image in (detector.record.scores if detector.record else ())}
+    return frozenset(known - {""})
 
 
 def check_part_type(detector: Detector, part_type: str, progress: Reporter) -> None:
@@ -69,9 +78,8 @@ def check_part_type(detector: Detector, part_type: str, progress: Reporter) -> N
     DatasetError
     """
     own = detector.calibration.by_part_type if detector.calibration else {}
-    known = {entry.part_type for entry in detector.provenance.splits} | set(own)
-    known |= {image.part_type for image in (detector.record.scores if detector.record else ())}
-    names = ", ".join(printable_name(name) for name in sorted(known - {""}))
+    known = known_part_types(detector)
+    names = ", ".join(printable_name(name) for name in sorted(known))
     if not part_type:
         if own:
             progress.remark(

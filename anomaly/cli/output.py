@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TextIO
 
 from anomaly.errors import OutputError
+from anomaly.imaging.listing import is_trained_model
 
 
 def emit(line: str) -> None:
@@ -91,6 +92,7 @@ def check_file(path: Path, *, inputs: Iterable[str] = ()) -> Path:
     OutputError
     """
     target = Path(os.path.realpath(path))
+    check_place(target)
     if any(os.path.realpath(name) == str(target) for name in inputs):
         raise OutputError(f"cannot write {path}: it is one of the files to be read, name another file", path=path)
     try:
@@ -101,6 +103,17 @@ def check_file(path: Path, *, inputs: Iterable[str] = ()) -> Path:
     except OSError as error:
         raise _refused(path, error) from error
     return target
+
+
+def check_place(path: Path) -> None:
+    """Refuse a name in the folder of a trained model: it belongs to that, and goes with it.
+
+    Raises
+    ------
+    OutputError
+    """
+    if any(is_trained_model(folder) for folder in Path(os.path.realpath(path)).parents):
+        raise OutputError(f"cannot write {path}: it is in a trained model, name another folder", path=path)
 
 
 def _refused(path: Path, error: OSError) -> OutputError:

@@ -12,7 +12,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.recorder import Recorder
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
-from anomaly.detector import Detector, load_detector, training_fingerprint
+from anomaly.detector import Detector, load_detector
 from anomaly.embedding.runtime import uses_cpu
 from anomaly.errors import ImageError
 from anomaly.journal import Journal
@@ -42,11 +42,12 @@ def run(arguments: Arguments) -> int:
             if arguments.journal is not None:
                 inputs.append(str(arguments.journal))
             table = stack.enter_context(CsvFile(arguments.csv, CSV_COLUMNS, inputs=inputs))
-        record = None
+        journal = None
         if arguments.journal is not None:
             journal = stack.enter_context(Journal(arguments.journal, inputs=(path for path, _ in images)))
-            record = Recorder(journal, training_fingerprint(arguments.model))
         detector = load_detector(arguments.model, device=arguments.device)
+        assert detector.source is not None
+        record = None if journal is None else Recorder(journal, detector.source.training)
         if arguments.no_capture_check:
             detector = replace(detector, capture=None)
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
@@ -88,7 +89,7 @@ def _verdicts(
 
         workers = worthwhile(len(paths))
         if workers > 1:
-            yield from judge_in_processes(order_of(arguments), paths, workers=workers)
+            yield from judge_in_processes(order_of(arguments, detector), paths, workers=workers)
             return
     for path in paths:
         try:

@@ -12,7 +12,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line, json_object, text_line
 from anomaly.cluster import KeptRows, check_parquet, judge_on_cluster, write_parquet
-from anomaly.detector import fingerprint, load_detector
+from anomaly.detector import Detector, fingerprint, load_detector
 from anomaly.errors import ImageError
 from anomaly.types import DAMAGED, NOT_JUDGED, REINSPECT
 
@@ -37,12 +37,14 @@ def run_on_cluster(arguments: Arguments) -> int:
             check_parquet()
     with ExitStack() as stack:
         progress = stack.enter_context(Reporter(quiet=arguments.quiet))
-        check_part_type(load_detector(arguments.model, device="cpu"), arguments.part_type, progress)
+        detector = load_detector(arguments.model, device="cpu")
+        check_part_type(detector, arguments.part_type, progress)
         kept = stack.enter_context(KeptRows(table, _about(arguments))) if table is not None else None
         if kept:
             progress.remark(f"{len(kept)} images were judged before this run was stopped: going on from there")
         todo = [path for path in images if kept is None or path not in kept]
-        for done, row in enumerate(_judge(arguments, {path: images[path] for path in todo}, stack), start=1):
+        rows = _judge(arguments, detector, {path: images[path] for path in todo}, stack)
+        for done, row in enumerate(rows, start=1):
             if kept is not None:
                 kept.add(row.path, csv_row(row))
             emit(json_line(json_object(row)) if arguments.json else text_line(row))
@@ -60,7 +62,9 @@ def run_on_cluster(arguments: Arguments) -> int:
     return 3 if flagged and arguments.exit_code else 0
 
 
-def _judge(arguments: Arguments, images: Mapping[str, ImageError | None], stack: ExitStack) -> Iterator[Row]:
+def _judge(
+    arguments: Arguments, detector: Detector, images: Mapping[str, ImageError | None], stack: ExitStack
+) -> Iterator[Row]:
     """Rows of these images, those whose name alone is wrong first."""
     for path, error in images.items():
         if error is not None:
@@ -69,7 +73,7 @@ def _judge(arguments: Arguments, images: Mapping[str, ImageError | None], stack:
     if not readable:
         return
     assert arguments.ray is not None
-    answers = judge_on_cluster(arguments.ray, order_of(arguments), readable)
+    answers = judge_on_cluster(arguments.ray, order_of(arguments, detector), readable)
     for path, found in stack.enter_context(closing(answers)):
         yield Row(path, None, str(found)) if isinstance(found, ImageError) else Row(path, found)
 

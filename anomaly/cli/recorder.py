@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from anomaly.errors import ImageError
-from anomaly.imaging.decode import content_hash
 from anomaly.journal import Journal, JournalEntry, time_text
 from anomaly.types import Prediction
 
@@ -38,7 +36,7 @@ class Recorder:
             JournalEntry(
                 time=time_text(datetime.now(UTC)),
                 path=prediction.path,
-                sha256=_hash(prediction.path),
+                sha256=prediction.sha256,
                 model=self.model,
                 calibration_version=prediction.calibration_version,
                 label=prediction.label,
@@ -51,10 +49,3 @@ class Recorder:
                 embedding=sample.embedding,
             )
         )
-
-
-def _hash(path: str) -> str:
-    try:
-        return content_hash(path)
-    except ImageError:  # judged a moment ago, gone now
-        return ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly.detector.trained_model import load_detector
 from anomaly.embedding.runtime import Device
-from anomaly.errors import ImageError
+from anomaly.errors import ImageError, TrainedModelError
 from anomaly.types import Prediction
 from memory_bank import use_threads
 
@@ -32,6 +32,9 @@ class Order:
     device : Device
     part_type : str
     check_capture : bool
+    manifest_sha256 : str
+        What the folder holds, since each worker reads it when it starts, even long after the others; empty: whatever
+        it holds.
     """
 
     model: str
@@ -39,16 +42,30 @@ class Order:
     device: Device = "auto"
     part_type: str = ""
     check_capture: bool = True
+    manifest_sha256: str = ""
 
 
 class Judge:
-    """What a worker holds: a detector that uses one core."""
+    """What a worker holds: a detector that uses one core.
+
+    Raises
+    ------
+    TrainedModelError
+        The trained model cannot be used, or is not the one that was ordered.
+    """
 
     def __init__(self, order: Order) -> None:
         use_threads(1)
         with suppress(OSError):
             os.chdir(order.folder)
         detector = load_detector(order.model, device=order.device)
+        source = detector.source
+        if order.manifest_sha256 and source is not None and source.manifest_sha256 != order.manifest_sha256:
+            raise TrainedModelError(
+                f"the trained model in {order.model} has changed since this call began, or is another one on a machine "
+                "of the cluster: repeat the command",
+                path=order.model,
+            )
         extractor = replace(detector.extractor, runtime=detector.extractor.runtime.on_one_core())
         self._detector = replace(
             detector, extractor=extractor, capture=detector.capture if order.check_capture else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from anomaly.detector.part_view import describe
 from anomaly.embedding.registry import backbone
+from anomaly.imaging.names import printable_name
 
 if TYPE_CHECKING:
     from anomaly.detector.detector import Detector
@@ -42,7 +43,7 @@ def card(detector: Detector) -> str:
         "It was not told about damage that no validation image shows.",
     ]
     lines += ["", "## Notes", "", *(f"- {note}" for note in provenance.notes)] if provenance.notes else []
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(printable_name, lines)) + "\n"
 
 
 def calibration_lines(detector: Detector) -> list[str]:

@@ -26,14 +26,14 @@ from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
 from anomaly.detector.ahead import load_ahead
 from anomaly.detector.beside import beside, one_ahead
 from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch, look_up, part_type_of
-from anomaly.detector.origin import EmbeddingFiles, Provenance
+from anomaly.detector.origin import EmbeddingFiles, Provenance, Source
 from anomaly.detector.part_view import PartViews
 from anomaly.detector.progress import Progress, silent
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.verdict import apply_calibration, check_capture, judge_parts
 from anomaly.embedding.runtime import Device
 from anomaly.errors import DatasetError
-from anomaly.imaging.decode import content_hash, load_image
+from anomaly.imaging.decode import content_hash, load_known
 from anomaly.imaging.geometry import View
 from anomaly.imaging.quality import measure_quality
 from anomaly.scoring import ProvenMaps, image_score, to_pixels
@@ -78,8 +78,8 @@ class Detector:
         What an ordinary picture is; None: pictures are not checked.
     part_views : mapping of str to PartView
         How parts are told apart, by part type; empty: they were not looked for.
-    manifest_sha256 : str
-        Of the trained model that it was read from; empty: of none. Writing over another is refused.
+    source : Source or None
+        The trained model that it was read from; None: it was fitted, and not read.
     """
 
     config: Config
@@ -93,7 +93,7 @@ class Detector:
     history: CalibrationHistory | None = None
     capture: CaptureReference | None = None
     part_views: PartViews = field(default_factory=dict)
-    manifest_sha256: str = ""
+    source: Source | None = None
 
     @property
     def calibration(self) -> Calibration | None:
@@ -127,7 +127,7 @@ class Detector:
         ImageError
             The file cannot be used.
         """
-        return self._judge(*self.extractor.embed(self._pixels(image))).score
+        return self._judge(*self.extractor.embed(self._pixels(image)[0])).score
 
     def sample(self, pixels: UInt8Array, *, exclude_group: int | None = None) -> CaptureSample:
         """Return what one picture is like as a whole, its score among it, without any verdict.
@@ -164,7 +164,7 @@ class Detector:
         ImageError
             The file cannot be used.
         """
-        pixels = self._pixels(image)
+        pixels, sha256 = self._pixels(image)
         judged, measured = self._examine(pixels, exclude_group)
         record, (height, width), grid_map = self.record, pixels.shape[:2], judged.grid_map
         if record is not None:
@@ -183,6 +183,7 @@ class Detector:
             quality=quality,
             calibration_version=None,
             capture=capture_sample(quality, judged.grid_map, judged.search.means, judged.score),
+            sha256=sha256,
         )
         if record is not None:
             prediction = apply_calibration(prediction, record, part_type)
@@ -289,7 +290,7 @@ class Detector:
         )
         calibration = calibrate_by_type(merged.scores, choose)
         calibration = replace(calibration, notes=(*calibration.notes, *merged.notes))
-        source = _source(stored=len(old), new=len(new) + len(scored))
+        source = _source(stored=len(merged.scores) - merged.n_new, new=merged.n_new)
         return self._with_calibration(calibration, merged.scores, reason=reason, source=source)
 
     def _with_calibration(
@@ -335,8 +336,9 @@ class Detector:
         """Return the same detector under another calibration history."""
         return replace(self, history=history)
 
-    def _pixels(self, image: Path | str | UInt8Array) -> UInt8Array:
-        return load_image(image, limits=self.config.image) if isinstance(image, Path | str) else image
+    def _pixels(self, image: Path | str | UInt8Array) -> tuple[UInt8Array, str]:
+        """Return the pixels, and the sha256 of the file; empty where there is none."""
+        return load_known(image, limits=self.config.image) if isinstance(image, Path | str) else (image, "")
 
     def _examine(self, pixels: UInt8Array, exclude_group: int | None) -> tuple[_Judged, Callable[[], CaptureQuality]]:
         """Score a picture, and measure beside the search how it was taken: the network keeps every core busy."""

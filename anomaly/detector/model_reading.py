@@ -17,7 +17,7 @@ from anomaly.config import config_from_dict
 from anomaly.dataset import parse_splits_csv
 from anomaly.detector.bank_versions import plain_name
 from anomaly.detector.folder import recover
-from anomaly.detector.origin import EmbeddingFiles, Provenance
+from anomaly.detector.origin import EmbeddingFiles, Provenance, Source
 from anomaly.embedding.openvino_runtime import OpenVINORuntime
 from anomaly.embedding.registry import Backbone
 from anomaly.embedding.runtime import Device, Runtime, runtime_for
@@ -66,25 +66,44 @@ def read_unchanged(root: Path, read: Callable[[], _Read]) -> tuple[_Read, str]:
     raise corrupt(root, "it was replaced again and again while it was read")
 
 
-def check_unchanged(root: Path, sha256: str) -> None:
+def check_unchanged(root: Path, source: Source | None) -> None:
     """Refuse to write over a folder that is not the one that was read, so that no change of another process is lost.
 
     Parameters
     ----------
     root : Path
-    sha256 : str
-        What :func:`read_unchanged` returned; empty: the folder was not read.
+    source : Source or None
+        What was read; None: nothing was.
 
     Raises
     ------
     OutputError
     """
-    if sha256 and manifest_sha256(root) != sha256:
-        raise OutputError(
-            f"the trained model in {root} has changed since it was read, by --train or --recalibrate elsewhere: "
-            "nothing was written; repeat the command",
-            path=root,
-        )
+    if source is not None and manifest_sha256(root) != source.manifest_sha256:
+        raise _changed(root)
+
+
+def check_history_kept(root: Path, history: CalibrationHistory | None) -> None:
+    """Refuse to write over a folder on which there are calibrations that would be lost, since none ever is.
+
+    Raises
+    ------
+    OutputError
+    TrainedModelCorruptError
+        The calibrations of the folder are not what was written.
+    """
+    there = _history_of(root)
+    ours = history.records if history else ()
+    if there is not None and ours[: len(there.records)] != there.records:
+        raise _changed(root)
+
+
+def _changed(root: Path) -> OutputError:
+    return OutputError(
+        f"the trained model in {root} has changed since it was read, by --train or --recalibrate elsewhere: "
+        "nothing was written; repeat the command",
+        path=root,
+    )
 
 
 def manifest_sha256(root: Path) -> str:
@@ -193,14 +212,16 @@ def read_standing(root: Path) -> Standing | None:
     TrainedModelCorruptError
         The calibrations are not what was written.
     """
+    history = _history_of(root)
+    return None if history is None else Standing(history.active_version, len(history.records))
+
+
+def _history_of(root: Path) -> CalibrationHistory | None:
     texts = {path.name: path.read_text(encoding="utf-8") for path in (root / "calibration").glob("*.json")}
-    if not texts:
-        return None
     try:
-        history = CalibrationHistory.from_texts(texts)
+        return CalibrationHistory.from_texts(texts) if texts else None
     except CalibrationError as error:
         raise corrupt(root, str(error)) from error
-    return Standing(history.active_version, len(history.records))
 
 
 def read_provenance(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Provenance:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from anomaly.dataset import SplitEntry
+from anomaly.detector.bank_versions import BankVersions
 from anomaly.embedding.whitening import Whitening
 
 
@@ -37,7 +39,7 @@ class Provenance:
     created : str
         ISO 8601, UTC.
     data : str
-        The folder, as the caller named it.
+        The folder, so that it is found from elsewhere; see :mod:`anomaly.cli.data_folder`.
     layout : str
         How that folder was understood.
     notes : tuple of str
@@ -54,3 +56,25 @@ class Provenance:
     notes: tuple[str, ...] = ()
     selection: tuple[str, ...] = ()
     splits: tuple[SplitEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """The trained model that a detector was read from.
+
+    Attributes
+    ----------
+    folder : Path
+        Whole, links resolved.
+    manifest_sha256 : str
+        Changes with anything in the folder.
+    training : str
+        Fingerprint of training and memory bank; see :func:`anomaly.detector.training_fingerprint`.
+    versions : BankVersions or None
+        Its memory banks; None where the bank was never changed.
+    """
+
+    folder: Path
+    manifest_sha256: str
+    training: str
+    versions: BankVersions | None = None

@@ -28,14 +28,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from anomaly.capture.files import read_reference, write_learnt, write_reference
-from anomaly.config import config_from_dict, config_to_dict
+from anomaly.calibration import CalibrationHistory
+from anomaly.capture.files import read_reference, write_reference
+from anomaly.config import config_from_dict
 from anomaly.dataset import splits_csv
 from anomaly.detector import part_view
-from anomaly.detector.bank_versions import FILE as VERSIONS
 from anomaly.detector.bank_versions import (
+    EARLIER,
     Action,
     BankVersion,
     BankVersions,
@@ -44,13 +43,14 @@ from anomaly.detector.bank_versions import (
     put_aside,
     read_versions,
 )
-from anomaly.detector.card import card
+from anomaly.detector.bank_versions import FILE as VERSIONS
 from anomaly.detector.detector import Detector
 from anomaly.detector.features import BankImage, Extractor
 from anomaly.detector.folder import check_parent, replaced_folder
 from anomaly.detector.model_reading import (
-    FORMAT,
     MANIFEST,
+    Standing,
+    check_history_kept,
     check_unchanged,
     corrupt,
     make_runtime,
@@ -64,7 +64,15 @@ from anomaly.detector.model_reading import (
     sha256_of,
     verified_files,
 )
-from anomaly.detector.origin import EmbeddingFiles
+from anomaly.detector.model_writing import (
+    finish,
+    tap_names,
+    thumbnail_name,
+    write_bank,
+    write_embedding,
+    write_thumbnails,
+)
+from anomaly.detector.origin import EmbeddingFiles, Source
 from anomaly.detector.thumbnails import StoredThumbnail, Thumbnails
 from anomaly.embedding.registry import backbone
 from anomaly.embedding.runtime import Device, check_device
@@ -73,7 +81,6 @@ from anomaly.imaging.geometry import Geometry
 from memory_bank import MemoryBank, MemoryBankError
 
 _PARTS = "parts.json"
-_LIBRARIES = ("goodparts", "numpy", "pillow", "faiss-cpu", "openvino", "torch", "timm")
 
 
 def check_target(folder: Path | str) -> None:
@@ -90,21 +97,35 @@ def check_target(folder: Path | str) -> None:
 def save_detector(detector: Detector, folder: Path | str) -> None:
     """Write a trained model; what stood there before is replaced in one step.
 
+    Where the detector was read from a trained model whose memory bank was changed, the banks of its other calibrations
+    are taken along, so that a rollback brings them back here, too.
+
     Raises
     ------
     OutputError
-        The folder cannot be written, or holds something that is no trained model.
+        The folder cannot be written, or holds something that is no trained model. It is the one that the detector was
+        read from, and has got calibrations since; or other banks are to be taken along, and what was read has changed.
     """
-    target = _replaceable(Path(folder))
+    target, source = _replaceable(Path(folder)), detector.source
     with replaced_folder(target) as new:
-        _write_embedding(detector, new)
-        _write_bank(detector, new)
-        _write_thumbnails(detector.thumbnails, new)
+        if source is not None and source.folder == target.resolve():
+            check_history_kept(target, detector.history)
+        if source is not None and source.versions is not None:
+            check_unchanged(source.folder, source)
+        write_embedding(detector, new)
+        write_bank(detector, new)
+        write_thumbnails(detector.thumbnails, new)
         write_reference(detector.capture, new / "capture")
         if detector.part_views:
             (new / _PARTS).write_text(part_view.to_text(detector.part_views), encoding="utf-8")
         (new / "splits.csv").write_bytes(splits_csv(detector.provenance.splits).encode("utf-8", "surrogateescape"))
-        _finish(detector, new)
+        known: dict[str, str] = {}
+        if source is not None and source.versions is not None and detector.history is not None:
+            known = _link_other_banks(source.folder, new)
+            standing = read_standing(source.folder)
+            assert standing is not None
+            detector, known = _with_its_bank(detector, detector.history, source.versions, standing, new, known)
+        finish(detector, new, known=known)
 
 
 def save_calibration(detector: Detector, folder: Path | str) -> None:
@@ -121,18 +142,13 @@ def save_calibration(detector: Detector, folder: Path | str) -> None:
     """
     target = _replaceable(Path(folder))
     with replaced_folder(target) as new:
-        check_unchanged(target, detector.manifest_sha256)
+        check_unchanged(target, detector.source)
         known = _copy_kept(target, new)
         standing = read_standing(target)
         versions = None if standing is None else read_versions(target, standing.calibrations)
         if standing is not None and versions is not None and detector.history is not None:
-            versions = versions.calibrated(len(detector.history.records), standing=standing.version)
-            before, after = versions.of(standing.version), versions.of(detector.history.active_version)
-            if before != after:
-                known = bring_back(new, after, put_aside(new, before, known))
-                detector = _with_bank(detector, new)
-            known = _write_versions(versions, new, known)
-        _finish(detector, new, known=known)
+            detector, known = _with_its_bank(detector, detector.history, versions, standing, new, known)
+        finish(detector, new, known=known)
 
 
 def save_bank_change(
@@ -162,17 +178,17 @@ def save_bank_change(
     record = detector.record
     assert record is not None
     with replaced_folder(target) as new:
-        check_unchanged(target, detector.manifest_sha256)
+        check_unchanged(target, detector.source)
         known = _copy_kept(target, new)
         standing = read_standing(target)
         assert standing is not None
         versions = read_versions(target, standing.calibrations) or BankVersions.of_one(standing.calibrations)
         change = BankVersion(len(versions.versions) + 1, action, tuple(images), record.created, reason)
         known = put_aside(new, versions.of(standing.version), known)
-        _write_bank(detector, new)
-        _write_thumbnails(detector.thumbnails, new)
+        write_bank(detector, new)
+        write_thumbnails(detector.thumbnails, new)
         known = _write_versions(versions.changed(change), new, known)
-        _finish(detector, new, known=known)
+        finish(detector, new, known=known)
 
 
 def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
@@ -189,11 +205,12 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
     """
     check_device(device)
     root = Path(folder)
-    detector, sha256 = read_unchanged(root, lambda: _read(root, device))
-    return dataclasses.replace(detector, manifest_sha256=sha256)
+    (detector, training, versions), sha256 = read_unchanged(root, lambda: _read(root, device))
+    return dataclasses.replace(detector, source=Source(root.resolve(), sha256, training, versions))
 
 
-def _read(root: Path, device: Device) -> Detector:
+def _read(root: Path, device: Device) -> tuple[Detector, str, BankVersions | None]:
+    """Return the detector, the fingerprint of its training, and which memory banks there are."""
     manifest = read_checked_manifest(root)
     try:
         files = verified_files(root, manifest["files"])
@@ -219,7 +236,7 @@ def _read(root: Path, device: Device) -> Detector:
             bank_images=tuple(BankImage(**image) for image in images),
             thumbnails=Thumbnails(
                 {
-                    image["name"]: StoredThumbnail(root / _thumbnail_name(i), manifest["files"][_thumbnail_name(i)])
+                    image["name"]: StoredThumbnail(root / thumbnail_name(i), manifest["files"][thumbnail_name(i)])
                     for i, image in enumerate(images)
                 }
             ),
@@ -232,7 +249,8 @@ def _read(root: Path, device: Device) -> Detector:
         raise corrupt(root, f"an entry is missing or malformed ({error})") from error
     except (MemoryBankError, ConfigError, BackboneError, CalibrationError) as error:
         raise corrupt(root, str(error)) from error
-    return detector
+    versions = None if detector.history is None else read_versions(root, len(detector.history.records))
+    return detector, _training_of(manifest), versions
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:
@@ -255,13 +273,14 @@ def training_fingerprint(folder: Path | str) -> str:
 
     A memory bank that was brought back has its old one again.
     """
-    files = read_checked_manifest(Path(folder))["files"]
+    return _training_of(read_checked_manifest(Path(folder)))
+
+
+def _training_of(manifest: Mapping[str, Any]) -> str:
+    files = manifest["files"]
     own = {name: sha256 for name, sha256 in sorted(files.items()) if _kept(name) and plain_name(name) == name}
     kept = json.dumps({name: sha256 for name, sha256 in own.items() if name != VERSIONS})
     return sha256_of(kept.encode())[:12]
-
-
-# --- writing --------------------------------------------------------------------------------------------------------
 
 
 def _replaceable(target: Path) -> Path:
@@ -292,79 +311,52 @@ def _write_versions(versions: BankVersions, root: Path, known: Mapping[str, str]
     return {name: sha256 for name, sha256 in known.items() if name != VERSIONS}
 
 
+def _link_other_banks(target: Path, new: Path) -> dict[str, str]:
+    """Link the banks that do not stand into a new folder; return the hashes of that."""
+    shutil.copytree(target / EARLIER, new / EARLIER, copy_function=_link)
+    files = read_checked_manifest(target)["files"]
+    return {name: sha256 for name, sha256 in files.items() if name.startswith(f"{EARLIER}/")}
+
+
+def _with_its_bank(
+    detector: Detector,
+    history: CalibrationHistory,
+    versions: BankVersions,
+    standing: Standing,
+    new: Path,
+    known: Mapping[str, str],
+) -> tuple[Detector, dict[str, str]]:
+    """Let the bank stand of the calibration that stands now; return the detector with it, and the hashes.
+
+    Parameters
+    ----------
+    detector : Detector
+    history : CalibrationHistory
+        Its own.
+    versions : BankVersions
+    standing : Standing
+        The calibration whose bank stands in ``new``.
+    new : Path
+        A folder with that bank, and the others below ``earlier/``.
+    known : mapping of str to str
+        Hashes of what is there.
+    """
+    versions = versions.calibrated(len(history.records), standing=standing.version)
+    before, after = versions.of(standing.version), versions.of(history.active_version)
+    if before != after:
+        known = bring_back(new, after, put_aside(new, before, known))
+        detector = _with_bank(detector, new)
+    return detector, _write_versions(versions, new, known)
+
+
 def _with_bank(detector: Detector, root: Path) -> Detector:
     """Return the detector with the memory bank of a folder, for the card."""
     images = json.loads((root / "bank" / "images.json").read_text(encoding="utf-8"))
     try:
-        banks = tuple(MemoryBank.load(root / "bank" / tap) for tap in _tap_names(detector))
+        banks = tuple(MemoryBank.load(root / "bank" / tap) for tap in tap_names(detector))
     except MemoryBankError as error:
         raise corrupt(root, str(error)) from error
     return dataclasses.replace(detector, banks=banks, bank_images=tuple(BankImage(**image) for image in images))
-
-
-def _write_embedding(detector: Detector, root: Path) -> None:
-    (root / "embedding.xml").write_bytes(detector.embedding.xml)
-    (root / "embedding.bin").write_bytes(detector.embedding.weights)
-    for tap, whitening in zip(_tap_names(detector), detector.embedding.whitening, strict=False):
-        folder = root / "whitening" / tap
-        folder.mkdir(parents=True)
-        np.save(folder / "mean.npy", whitening.mean, allow_pickle=False)
-        np.save(folder / "matrix.npy", whitening.matrix, allow_pickle=False)
-
-
-def _write_bank(detector: Detector, root: Path) -> None:
-    for tap, bank in zip(_tap_names(detector), detector.banks, strict=True):
-        bank.save(root / "bank" / tap)
-    images = [dataclasses.asdict(image) for image in detector.bank_images]
-    (root / "bank" / "images.json").write_text(json.dumps(images, indent=1) + "\n", encoding="utf-8")
-    write_learnt(detector.capture, root / "bank")
-
-
-def _write_thumbnails(thumbnails: Thumbnails, root: Path) -> None:
-    (root / "thumbnails").mkdir()
-    for i, name in enumerate(thumbnails):
-        (root / _thumbnail_name(i)).write_bytes(thumbnails[name])
-
-
-def _finish(detector: Detector, root: Path, *, known: Mapping[str, str] | None = None) -> None:
-    """Write what every new version of the folder has anew: calibrations, card and, last, the manifest."""
-    _write_calibration(detector, root)
-    (root / "card.md").write_text(card(detector), encoding="utf-8")
-    _write_manifest(detector, root, known=known)
-
-
-def _write_calibration(detector: Detector, root: Path) -> None:
-    folder = root / "calibration"
-    folder.mkdir(exist_ok=True)
-    for name, text in (detector.history.to_texts() if detector.history else {}).items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def _write_manifest(detector: Detector, root: Path, *, known: Mapping[str, str] | None = None) -> None:
-    """Write what the folder holds; the hash of a file that was not written now is taken over, never made anew."""
-    known = known or {}
-    entry = backbone(detector.config.embedding.backbone)
-    provenance = dataclasses.asdict(dataclasses.replace(detector.provenance, splits=()))
-    del provenance["splits"]
-    manifest = {
-        "format": FORMAT,
-        "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
-        "provenance": provenance,
-        "config": config_to_dict(detector.config),
-        "backbone": {
-            "name": entry.name,
-            "origin": entry.origin,
-            "sha256": detector.embedding.backbone_sha256,
-            "licence": entry.licence,
-        },
-        "scales": dict(zip(_tap_names(detector), detector.scales, strict=True)),
-        "files": {
-            name: known.get(name) or sha256_of((root / name).read_bytes())
-            for name in sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-            if name != MANIFEST
-        },
-    }
-    (root / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def _kept(name: str) -> bool:
@@ -372,26 +364,8 @@ def _kept(name: str) -> bool:
     return name not in (MANIFEST, "card.md") and not name.startswith("calibration/")
 
 
-def _tap_names(detector: Detector) -> list[str]:
-    config = detector.config.embedding
-    return [tap.name for tap in backbone(config.backbone).select_taps(config.taps)]
-
-
-def _thumbnail_name(number: int) -> str:
-    return f"thumbnails/{number:04d}.jpg"
-
-
 def _link(source: str, destination: str) -> None:
     try:
         os.link(source, destination)
     except OSError:
         shutil.copy2(source, destination)
-
-
-def _version(distribution: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version  # takes as long to import as a model to load
-
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return ""

@@ -101,12 +101,33 @@ def load_image(path: Path | str, *, limits: ImageConfig | None = None) -> UInt8A
     """
     limits = limits or ImageConfig()
     with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
-        image, header = _read_header(file, path, limits)
-        image.load()
-        pixels = _to_rgb(image, path)
-        if header.orientation in _UPRIGHT:
-            pixels = pixels.transpose(_UPRIGHT[header.orientation])
-        return np.array(pixels, dtype=np.uint8)
+        return _decode(file, path, limits)
+
+
+def load_known(path: Path | str, *, limits: ImageConfig | None = None) -> tuple[UInt8Array, str]:
+    """Read one image file, and return its :func:`content_hash` beside the pixels: both of one and the same file.
+
+    Asked one after the other, the two may speak of different photographs, where a camera writes over its last one.
+
+    Raises
+    ------
+    ImageUnreadableError, ImageTooLargeError
+        As :func:`load_image`.
+    """
+    limits = limits or ImageConfig()
+    with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        return _decode(file, path, limits), sha256
+
+
+def _decode(file: BufferedReader, path: Path | str, limits: ImageConfig) -> UInt8Array:
+    image, header = _read_header(file, path, limits)
+    image.load()
+    pixels = _to_rgb(image, path)
+    if header.orientation in _UPRIGHT:
+        pixels = pixels.transpose(_UPRIGHT[header.orientation])
+    return np.array(pixels, dtype=np.uint8)
 
 
 def load_upright(path: Path | str) -> Image.Image:

@@ -17,28 +17,35 @@ from anomaly.imaging.names import printable_name
 from anomaly.types import UInt8Array
 
 _NAME = "goodparts"
+_SOFTWARE = 305  # the tag of TIFF and EXIF that names the program (TIFF 6.0, p. 39)
 _PNG_OPTIONS: dict[str, Any] = {"compress_level": 4, "pnginfo": PngInfo()}
 _PNG_OPTIONS["pnginfo"].add_text("Software", _NAME)
 _JPEG_OPTIONS: dict[str, Any] = {"quality": 92, "subsampling": 0, "comment": _NAME}
+_TIFF_OPTIONS: dict[str, Any] = {"compression": "tiff_lzw", "tiffinfo": {_SOFTWARE: _NAME}}
+_WEBP_OPTIONS: dict[str, Any] = {"quality": 92, "exif": Image.Exif()}
+_WEBP_OPTIONS["exif"][_SOFTWARE] = _NAME
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", _PNG_OPTIONS),
     ".jpg": ("JPEG", _JPEG_OPTIONS),
     ".jpeg": ("JPEG", _JPEG_OPTIONS),
     ".bmp": ("BMP", {}),
-    ".tif": ("TIFF", {"compression": "tiff_lzw"}),
-    ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
-    ".webp": ("WEBP", {"quality": 92}),
+    ".tif": ("TIFF", _TIFF_OPTIONS),
+    ".tiff": ("TIFF", _TIFF_OPTIONS),
+    ".webp": ("WEBP", _WEBP_OPTIONS),
 }
-# A text chunk (PNG 3rd edition, 11.3.3) and a comment segment (ITU-T T.81, B.2.4.5), both before the pixels.
-_SIGNATURES = (b"tEXtSoftware\0" + _NAME.encode(), b"\xff\xfe\x00\x0b" + _NAME.encode())
-_SIGNED_WITHIN = 256
+# Before the pixels: a text chunk (PNG 3rd edition, 11.3.3) and a comment segment (ITU-T T.81, B.2.4.5).
+_AT_THE_START = (b"tEXtSoftware\0" + _NAME.encode(), b"\xff\xfe\x00\x0b" + _NAME.encode())
+# After them: where Pillow puts the tag of a TIFF and of a WebP.
+_AT_THE_END = _NAME.encode() + b"\0"
+_WITHIN = 256
+# A BMP has four bytes for the program that wrote it, from here (Microsoft, BITMAPFILEHEADER, bfReserved1 and 2).
+_IN_BMP, _BMP_MARK = 6, b"good"
 
 
 def write_image(image: UInt8Array, path: Path | str) -> None:
     """Write a picture that was drawn; the suffix decides the format.
 
-    PNG and JPEG are signed, and :func:`~anomaly.imaging.listing.find_images` leaves them aside: this is not for
-    photographs.
+    It is signed, and :func:`~anomaly.imaging.listing.find_images` leaves it aside: this is not for photographs.
 
     The file appears complete under its name or not at all: it is written beside its place and renamed, so a
     full disk or a kill leaves whatever was there before.
@@ -80,7 +87,7 @@ def write_image(image: UInt8Array, path: Path | str) -> None:
 
 
 def is_signed(path: Path) -> bool:
-    """Tell whether a file is a PNG or JPEG that :func:`write_image` wrote; other formats carry no signature.
+    """Tell whether :func:`write_image` wrote a file.
 
     False where it cannot be read: that is for whoever decodes it to say.
     """
@@ -89,10 +96,15 @@ def is_signed(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            start = file.read(_SIGNED_WITHIN)
+            start = file.read(_WITHIN)
+            if start.startswith(b"BM"):
+                return start[_IN_BMP:].startswith(_BMP_MARK)
+            if not start.startswith((b"II*\0", b"RIFF")):
+                return any(signature in start for signature in _AT_THE_START)
+            file.seek(-min(_WITHIN, path.stat().st_size), os.SEEK_END)
+            return _AT_THE_END in file.read()
     except OSError:
         return False
-    return any(signature in start for signature in _SIGNATURES)
 
 
 def _write_beside(image: UInt8Array, target: Path) -> None:
@@ -102,6 +114,9 @@ def _write_beside(image: UInt8Array, target: Path) -> None:
     try:
         with temporary.open("xb") as file:
             Image.fromarray(image).save(file, format=kind, **options)
+            if kind == "BMP":
+                file.seek(_IN_BMP)
+                file.write(_BMP_MARK)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

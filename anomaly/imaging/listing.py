@@ -7,6 +7,7 @@ and a trained model, which holds small pictures of its memory bank, in the folde
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from anomaly.errors import ImageUnreadableError
@@ -24,10 +25,10 @@ _OF_TRAINED_MODEL = frozenset({"manifest.json", "bank", "calibration", "thumbnai
 def find_images(folder: Path | str) -> list[Path]:
     """List the image files below a folder, by suffix, sorted by path.
 
-    Hidden files and folders (a leading dot), trained models, and pictures that goodparts drew
-    (:func:`~anomaly.imaging.encode.is_signed`) are left out, links to folders are not followed. A subfolder that
-    cannot be listed stands in the list itself, so that it becomes a row with an error instead of silently
-    taking its images along.
+    Links to folders are followed, but not back to a folder that they lie in. Hidden files and folders (a leading dot),
+    trained models, and pictures that goodparts drew (:func:`~anomaly.imaging.encode.is_signed`) are left out. A
+    subfolder that cannot be listed stands in the list itself, so that it becomes a row with an error instead of
+    silently taking its images along.
 
     Raises
     ------
@@ -35,24 +36,44 @@ def find_images(folder: Path | str) -> list[Path]:
         The folder is missing, no folder, or cannot be listed.
     """
     root = Path(folder)
-    found: list[Path] = []
-
-    def refused(error: OSError) -> None:
-        if error.filename is None or Path(error.filename) == root:
-            raise ImageUnreadableError(
-                f"cannot list {printable_name(root)}: {error.strerror or 'input/output error'}; "
-                "give a folder of images",
-                path=root,
-            ) from error
-        found.append(Path(error.filename))
-
-    for place, subfolders, files in os.walk(root, onerror=refused):
-        if {*subfolders, *files} >= _OF_TRAINED_MODEL:
-            subfolders.clear()
-            continue
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [path for path in (Path(place, name) for name in files) if is_photograph(path)]
+    try:
+        found = list(_below(root, frozenset()))
+    except OSError as error:
+        raise ImageUnreadableError(
+            f"cannot list {printable_name(root)}: {error.strerror or 'input/output error'}; give a folder of images",
+            path=root,
+        ) from error
     return sorted(found, key=lambda path: path.relative_to(root).parts)
+
+
+def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    """Yield what is below a folder; ``above`` are it and those it lies in, by device and inode.
+
+    Raises
+    ------
+    OSError
+        It cannot be listed itself.
+    """
+    status = folder.stat()
+    above |= {(status.st_dev, status.st_ino)}
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    if is_trained_model(folder):
+        return
+    for path in (folder / name for name in names if not name.startswith(".")):
+        try:
+            if not path.is_dir():
+                if is_photograph(path):
+                    yield path
+            elif (path.stat().st_dev, path.stat().st_ino) not in above:
+                yield from _below(path, above)
+        except OSError:
+            yield path
+
+
+def is_trained_model(folder: Path) -> bool:
+    """Tell whether a folder has what a trained model has."""
+    return all((folder / name).exists() for name in _OF_TRAINED_MODEL)
 
 
 def is_photograph(path: Path) -> bool:

@@ -21,7 +21,7 @@ class JournalEntry:
     path : str
         As the user named it.
     sha256 : str
-        Of the file's content; empty where the file was gone before it could be taken.
+        Of the file that was judged.
     model : str
         Fingerprint of the training that judged: what the memory bank holds, whatever the calibration.
     calibration_version : int or None

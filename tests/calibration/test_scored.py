@@ -37,6 +37,15 @@ def test_merging_adds_replaces_and_notes_new_labels():
     assert merge_scores(merged.scores, new).scores == merged.scores
 
 
+def test_a_picture_that_comes_again_is_new_once_and_not_old():
+    old = (scored("a", "undamaged", 1.0), scored("b", "undamaged", 2.0))
+    new = (scored("c", "damaged", 3.0), scored("a", "undamaged", 1.5), scored("c", "damaged", 3.0))
+    assert merge_scores(old, new).n_new == 2
+    assert merge_scores(old, ()).n_new == 0
+    merged = merge_scores(old, new)
+    assert merge_scores(merged.scores, merged.scores).n_new == len(merged.scores) == 3
+
+
 def test_one_picture_with_two_new_labels_is_refused():
     with pytest.raises(CalibrationError, match="same picture"):
         merge_scores((), (scored("a", "undamaged", 1.0), scored("b", "damaged", 1.0, content="a")))

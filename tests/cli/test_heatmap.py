@@ -67,6 +67,29 @@ def test_heatmaps_among_the_photographs_are_not_drawn_again(
         assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["a/x.png", "b/x.png", "bad.png"]
 
 
+@pytest.mark.parametrize("place", ["a/x.png", "out/bad_heatmap.png"])
+def test_a_photograph_that_is_not_judged_is_not_replaced_either(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    write_part(inside / place, 2004)
+    before = (inside / place).read_bytes()
+    output = place if place.startswith("a/") else "out"
+    assert main(["--heatmap", "bad.png", "--output", output, "--model", str(trained_model)]) == 1
+    assert f"the heatmap {place} would replace the photograph of that name" in capsys.readouterr().err
+    assert (inside / place).read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["--heatmap", "--output"], ["--predict", "--csv"]])
+def test_nothing_is_written_into_a_trained_model(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    verb, option = words
+    place = trained_model / "thumbnails" / "new.png"
+    assert main([verb, "bad.png", option, str(place), "--model", str(trained_model)]) == 1
+    assert capsys.readouterr().err == f"error: cannot write {place}: it is in a trained model, name another folder\n"
+    assert not place.exists()
+
+
 def test_a_row_is_told_when_its_picture_is_there_and_the_next_image_is_judged_meanwhile(
     trained_model: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

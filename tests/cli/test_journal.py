@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 
 from anomaly.cli import main
+from anomaly.detector import Detector
+from anomaly.imaging import content_hash
 from anomaly.journal import Journal
+from anomaly.types import Prediction
 from tests.parts import draw_part, write_part
 
 
@@ -31,6 +34,25 @@ def test_a_row_per_judged_image(trained_model: Path, tmp_path: Path, capsys: pyt
     assert [row.label for row in rows] == ["undamaged", "damaged", "not judged"]
     assert len({row.model for row in rows}) == 1
     assert len({row.sha256 for row in rows}) == 3
+
+
+def test_a_row_knows_the_photograph_that_was_judged_though_another_took_its_place(
+    trained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph, next_one = write_part(tmp_path / "live.png", 801), write_part(tmp_path / "next.png", 802, damaged=True)
+    judged, predict = content_hash(photograph), Detector.predict
+
+    def replaced_meanwhile(self: Detector, image: str, *, part_type: str = "") -> Prediction:
+        found = predict(self, image, part_type=part_type)
+        next_one.replace(photograph)
+        return found
+
+    monkeypatch.setattr(Detector, "predict", replaced_meanwhile)
+    call = ["--predict", str(photograph), "--model", str(trained_model), "--device", "cpu"]
+    assert main([*call, "--journal", str(tmp_path / "j.sqlite")]) == 0
+    with Journal(tmp_path / "j.sqlite", read_only=True) as opened:
+        (row,) = opened.read()
+    assert (row.path, row.sha256) == (str(photograph), judged)
 
 
 def test_not_judged_in_text_and_status(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,6 +89,11 @@ def test_a_model_that_is_gone_is_told(photographs: list[str], tmp_path: Path) ->
         list(judge_in_processes(Order(str(tmp_path / "gone"), "."), photographs, workers=2))
 
 
+def test_a_model_that_is_another_by_now_is_told(order: Order, photographs: list[str]) -> None:
+    with pytest.raises(TrainedModelError, match="has changed since this call began"):
+        list(judge_in_processes(replace(order, manifest_sha256="0" * 64), photographs, workers=2))
+
+
 def test_processes_must_be_worth_their_start(monkeypatch: pytest.MonkeyPatch) -> None:
     for images, count, expected in ((31, 2, 1), (32, 2, 2), (1000, 2, 2), (1000, 64, 8), (99, 1, 1)):
         monkeypatch.setattr(processes, "cores", lambda count=count: count)

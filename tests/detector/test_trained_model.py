@@ -177,6 +177,21 @@ def test_a_model_that_changed_since_it_was_read_is_not_written_over(own_copy: Pa
     save_calibration(load_detector(own_copy).calibrate(reason="second"), own_copy)
 
 
+def test_saving_to_where_it_was_read_loses_no_calibration_made_since(own_copy: Path, tmp_path: Path) -> None:
+    one, other = load_detector(own_copy), load_detector(own_copy)
+    own = one.calibrate(reason="first")
+    own.save(own_copy)
+    before = files(own_copy)
+    with pytest.raises(OutputError, match="has changed since it was read"):
+        other.calibrate(reason="second").save(own_copy)
+    assert files(own_copy) == before
+    other.save(tmp_path / "elsewhere")
+    own.calibrate(reason="second").save(own_copy)
+    record = load_detector(own_copy).record
+    assert record is not None
+    assert (record.version, record.reason) == (3, "second")
+
+
 def test_a_model_that_is_replaced_while_it_is_read_is_read_again(
     own_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from anomaly.cli import main
-from anomaly.detector.trained_model import FORMAT
+from anomaly.detector.model_reading import FORMAT
 from tests.docs.pages import read
 from tests.parts import TINY
 

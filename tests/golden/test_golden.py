@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anomaly import Detector
-from anomaly.detector.trained_model import FORMAT
+from anomaly.detector.model_reading import FORMAT
 from tests.parts import draw_part
 
 FOLDERS = sorted(Path(__file__).parent.glob("format-*"))

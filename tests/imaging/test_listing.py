@@ -59,7 +59,7 @@ def test_unlistable_subfolder_does_not_vanish(tmp_path: Path, monkeypatch: pytes
     assert find_images(tmp_path) == [tmp_path / "a.png", tmp_path / "sub"]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG", ".bmp", ".tif", ".TIFF", ".webp"])
 def test_what_goodparts_drew_is_no_photograph_until_somebody_makes_one_of_it(tmp_path: Path, suffix: str) -> None:
     drawn, photograph = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     write_image(np.full((5, 7, 3), 90, np.uint8), drawn)
@@ -77,3 +77,18 @@ def test_a_trained_model_among_photographs_is_passed_over(trained_model: Path, t
     assert len(find_images(tmp_path / "trained" / "thumbnails")) > 0, "whoever names the folder means it"
     (tmp_path / "trained" / "manifest.json").unlink()
     assert len(find_images(tmp_path)) > 1
+
+
+def test_links_to_folders_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
+    for name in ("night/a.png", "shift/day/b.png", "elsewhere/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"")
+    shift = tmp_path / "shift"
+    (shift / "linked").symlink_to(tmp_path / "night")
+    (shift / "again").symlink_to("day")
+    (shift / "day" / "up").symlink_to(shift)
+    (shift / "gone").symlink_to(tmp_path / "missing")
+    (tmp_path / "night" / "other").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "night")
+    found = [path.relative_to(shift).as_posix() for path in find_images(shift)]
+    assert found == ["again/b.png", "day/b.png", "linked/a.png", "linked/other/c.png"]
