@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from anomaly.cli.judging import check_part_type, listed_images, order_of, say_failures
-from anomaly.cli.output import CsvFile, emit
+from anomaly.cli.output import CsvFile, check_place, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.recorder import Recorder
@@ -44,6 +44,7 @@ def run(arguments: Arguments) -> int:
             table = stack.enter_context(CsvFile(arguments.csv, CSV_COLUMNS, inputs=inputs))
         journal = None
         if arguments.journal is not None:
+            check_place(arguments.journal)
             journal = stack.enter_context(Journal(arguments.journal, inputs=(path for path, _ in images)))
         detector = load_detector(arguments.model, device=arguments.device)
         assert detector.source is not None

@@ -79,7 +79,7 @@ def test_a_photograph_that_is_not_judged_is_not_replaced_either(
     assert (inside / place).read_bytes() == before
 
 
-@pytest.mark.parametrize("words", [["--heatmap", "--output"], ["--predict", "--csv"]])
+@pytest.mark.parametrize("words", [["--heatmap", "--output"], ["--predict", "--csv"], ["--predict", "--journal"]])
 def test_nothing_is_written_into_a_trained_model(
     trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
