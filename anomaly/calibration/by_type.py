@@ -22,6 +22,7 @@ LEAST_IMAGES = 5
 """Validation images of either label below which a part type gets no threshold for fewest errors of its own."""
 _FOLDS = 5
 _MARGIN = "more than one standard error"
+_NOTHING_HELD_OUT = "the images are of too few groups to hold some out and choose thresholds by the rest"
 
 Choose: TypeAlias = Callable[[Float64Array, Float64Array], Calibration]
 """`anomaly.calibration.calibrate` with the objective filled in: undamaged and damaged scores to a calibration."""
@@ -56,7 +57,7 @@ def calibrate_by_type(scores: Sequence[ScoredImage], choose: Choose) -> Calibrat
 
     Fewest errors, or least cost: all types with `LEAST_IMAGES` of either label, if the errors of thresholds that have
     not seen the image are fewer by more than one standard error of the difference (the rule of Breiman et al. 1984,
-    Classification and Regression Trees, section 3.4.3). Images of one group count as one there.
+    Classification and Regression Trees, section 3.4.3). Images of one group count as one there, whatever their types.
     """
     common = choose(*scores_by_label(scores))
     of_type = {
@@ -69,18 +70,20 @@ def calibrate_by_type(scores: Sequence[ScoredImage], choose: Choose) -> Calibrat
     able = {name: images for name, images in of_type.items() if _fewest(images) >= LEAST_IMAGES}
     if not able:
         return _with(common, {}, [f"One threshold for all part types: {_too_few(of_type)}."])
-    compared = _compare([image for images in of_type.values() for image in images], able, choose)
+    compared = _compare(scores, able, choose)
+    left = {name: images for name, images in of_type.items() if name not in able}
+    untried = [f"For some none was tried: {_too_few(left)}."] if left else []
+    if not compared.images:
+        return _with(common, {}, [f"One threshold for all part types: {_NOTHING_HELD_OUT}.", *untried])
     errors = "error" if compared.own == 1 else "errors"
     unit = errors if common.miss_cost is None else "as cost in false alarms"
     figures = f"{compared.own:.4g} {unit} in cross-validation, {compared.common:.4g} with one threshold for all"
-    left = {name: images for name, images in of_type.items() if name not in able}
     # The figures are of the images whose type could have one: where another could not, they are not of one each.
     those = f"of its own for {', '.join(able)}"
     if not compared.gain > compared.error:
         one = f"one {those if left else 'each'}"
-        notes = [f"One threshold for all part types: {one} has {figures}; {_MARGIN} is asked for."]
-        notes += [f"For some none was tried: {_too_few(left)}."] if left else []
-        return _with(common, {}, notes)
+        said = f"One threshold for all part types: {one} has {figures}; {_MARGIN} is asked for."
+        return _with(common, {}, [said, *untried])
     notes = [f"One threshold {those if left else 'for each part type'}: {figures}, better by {_MARGIN}."]
     notes += [f"The common threshold holds for some: {_too_few(left)}."] if left else []
     return _with(common, {name: choose(*scores_by_label(images)) for name, images in able.items()}, notes)
@@ -104,7 +107,8 @@ def _with_rates(common: Calibration, of_type: dict[str, list[ScoredImage]], choo
     kept = f"too few validation images to keep the rate alone: {', '.join(left)}"
     if not own:
         return _with(common, {}, [f"One threshold for all part types: {kept}."])
-    notes = ["One threshold for each part type: the rate is kept for each of them alone."]
+    whose = f"of its own for {', '.join(own)}" if left else "for each part type"
+    notes = [f"One threshold {whose}: the rate is kept for {'each of them' if len(own) > 1 else 'it'} alone."]
     notes += [f"The common threshold holds for some, {kept}; it keeps the rate for all types together."] if left else []
     return _with(common, own, notes)
 
@@ -116,8 +120,9 @@ def _with(common: Calibration, own: dict[str, Calibration], notes: list[str]) ->
 
 @dataclass(frozen=True)
 class _Compared:
-    """Cost of the validation images under thresholds that have not seen them; ``error`` is that of the gain."""
+    """Cost of validation images under thresholds that have not seen them; ``error`` is that of the gain."""
 
+    images: int
     common: float
     own: float
     gain: float
@@ -125,11 +130,15 @@ class _Compared:
 
 
 def _compare(images: Sequence[ScoredImage], able: dict[str, list[ScoredImage]], choose: Choose) -> _Compared:
-    """Cross-validate one threshold against one for each type, on the images of the types that could have one."""
-    fold = _folds(images)
+    """Cross-validate one threshold against one for each type, on the images of the types that could have one.
+
+    The others are learnt from in every fold, unless they belong to a group that is held out: the common threshold that
+    would be kept rests on them too, and it is that one which has to be compared.
+    """
+    fold = _folds([image for of_type in able.values() for image in of_type])
     costs: dict[str, list[tuple[float, float]]] = {}
     for held in range(_FOLDS):
-        learn = [image for image in images if fold[_unit(image)] != held]
+        learn = [image for image in images if fold.get(_unit(image)) != held]
         if _fewest(learn) == 0:
             continue
         common = choose(*scores_by_label(learn))
@@ -143,26 +152,28 @@ def _compare(images: Sequence[ScoredImage], able: dict[str, list[ScoredImage]], 
     gains = sums[:, 0] - sums[:, 1]
     n = len(gains)
     error = float(np.sqrt(n / (n - 1) * np.sum((gains - gains.mean()) ** 2))) if n > 1 else float("inf")
-    return _Compared(float(sums[:, 0].sum()), float(sums[:, 1].sum()), float(gains.sum()), error)
+    compared = sum(len(pairs) for pairs in costs.values())
+    return _Compared(compared, float(sums[:, 0].sum()), float(sums[:, 1].sum()), float(gains.sum()), error)
 
 
 def _folds(images: Sequence[ScoredImage]) -> dict[str, int]:
-    """Deal the units to the folds, those of one type and label evenly and from low scores to high ones."""
+    """Deal the units to the folds, those of the same types and label evenly and from low scores to high ones."""
     units: dict[str, list[ScoredImage]] = {}
     for image in images:
         units.setdefault(_unit(image), []).append(image)
 
-    def place(unit: str) -> tuple[str, bool, float, str]:
+    def place(unit: str) -> tuple[tuple[str, ...], bool, float, str]:
         members = units[unit]
         damaged = any(image.label == DAMAGED for image in members)
-        return members[0].part_type, damaged, float(np.mean([image.score for image in members])), unit
+        types = tuple(sorted({image.part_type for image in members}))  # a session may show parts of several types
+        return types, damaged, float(np.mean([image.score for image in members])), unit
 
     return {unit: number % _FOLDS for number, unit in enumerate(sorted(units, key=place))}
 
 
 def _unit(image: ScoredImage) -> str:
-    """Return what the image shares with those that are no independent evidence."""
-    return f"group {image.part_type} {image.group}" if image.group else image.sha256
+    """Return what the image shares with those that are no independent evidence, of whatever part type."""
+    return f"group {image.group}" if image.group else image.sha256
 
 
 def _cost(calibration: Calibration, image: ScoredImage) -> float:

@@ -87,6 +87,13 @@ def recorded_split(detector: Detector, split: Split) -> frozenset[str]:
     return frozenset(entry.sha256 for entry in detector.provenance.splits if entry.split == split)
 
 
+def missing_images(gone: int, total: int, split: Split, folder: Path) -> str:
+    """Say how many images of a split are not in a folder: ``"1 of 26 validation images is not in data"``."""
+    return (
+        f"{gone} of {counted(total, f'{split} image')} {'is' if gone == 1 else 'are'} not in {printable_name(folder)}"
+    )
+
+
 def _of_split(
     detector: Detector, images: tuple[CheckedImage, ...], split: Split, folder: Path, progress: Reporter
 ) -> tuple[CheckedImage, ...]:
@@ -101,7 +108,7 @@ def _of_split(
     gone = len(members) - len(chosen)
     if gone > 0:
         progress.remark(
-            f"{counted(gone, 'image')} of the {split} split not found in {printable_name(folder)} as training saw "
-            "them: the figures are without"
+            f"{missing_images(gone, len(members), split, folder)} as training saw {'it' if gone == 1 else 'them'}: "
+            f"the figures are without {'it' if gone == 1 else 'them'}"
         )
     return chosen

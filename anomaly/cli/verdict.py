@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from anomaly.cli.options import DEFAULT_MODEL
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -75,20 +76,29 @@ def run(arguments: Arguments) -> int:
 def _check_part_type(arguments: Arguments, journal: Journal, sha256s: list[str]) -> None:
     """Refuse a part type that the trained model does not know, where the model that judged the images is at hand.
 
-    Where it is not, such as at the station of an operator, ``--recalibrate`` leaves such verdicts aside.
+    Where it is not, such as at the station of an operator, ``--recalibrate`` leaves such verdicts aside. A model that
+    was named has to be there: nobody should believe that it was asked.
 
     Raises
     ------
-    DatasetError
+    DatasetError, TrainedModelError
     """
     from anomaly.detector import load_detector, training_fingerprint
 
+    named = arguments.model != Path(DEFAULT_MODEL)
     try:
         judged = journal.judged(sha256s, model=training_fingerprint(arguments.model))
     except TrainedModelMissingError:
+        if named:
+            raise
         return
     if judged:
         _refuse_unknown(load_detector(arguments.model, device="cpu"), arguments.part_type)
+    elif named and sha256s:
+        say(
+            f"the trained model in {printable_name(arguments.model)} has judged none of these images as it stands: the "
+            "part type is not checked"
+        )
 
 
 def _refuse_unknown(detector: Detector, part_type: str) -> None:
@@ -98,11 +108,9 @@ def _refuse_unknown(detector: Detector, part_type: str) -> None:
     ------
     DatasetError
     """
-    from anomaly.cli.judging import check_part_type
+    from anomaly.cli.judging import check_part_type, known_part_types
 
-    known = {entry.part_type for entry in detector.provenance.splits}
-    known |= {image.part_type for image in (detector.record.scores if detector.record else ())}
-    if known - {""}:
+    if known_part_types(detector):
         check_part_type(detector, part_type, Reporter(quiet=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from anomaly.calibration import (
     scores_by_label,
 )
 from anomaly.errors import CalibrationError, PromiseNotPossibleError
-from anomaly.types import Label
+from anomaly.types import Float64Array, Label
 
 TIME = "2026-11-22T15:58:00+00:00"
 
@@ -128,6 +129,75 @@ def test_figures_are_of_the_types_that_could_have_a_threshold_and_the_others_are
     assert f"The common threshold holds for some: {few}" in said
 
 
+def test_the_common_threshold_that_is_compared_rests_on_the_images_that_the_kept_one_rests_on() -> None:
+    """Images without a part type, and of a type with too few, pull the common threshold away from all others."""
+    levels = np.linspace(0, 0.3, 6)
+    typed = [
+        image
+        for name in ("a", "b")
+        for image in [*images(name, "undamaged", 1 + levels), *images(name, "damaged", 2 + levels)]
+    ]
+    elsewhere = np.linspace(0, 0.3, 200)
+    for name, damaged in (("", 12 + elsewhere), ("washer", np.full(4, 12.0))):
+        others = [*images(name, "undamaged", 11 + elsewhere), *images(name, "damaged", damaged)]
+        found = calibrate_by_type(typed + others, calibrate)
+        assert sum(found.label(image.score) != image.label for image in typed) == 12
+        assert set(found.by_part_type) == {"a", "b"}
+        assert any("0 errors in cross-validation, 12 with one threshold for all" in note for note in found.notes)
+
+
+def test_an_image_without_a_type_is_held_out_with_its_group() -> None:
+    """What is learnt from in every fold still shares no group with what is judged."""
+    learnt: list[set[float]] = []
+
+    def choose(undamaged: Float64Array, damaged: Float64Array) -> Calibration:
+        learnt.append({*undamaged.tolist(), *damaged.tolist()})
+        return calibrate(undamaged, damaged)
+
+    scores = drawn("gear", 1.0, seed=1) + drawn("spring", 2.5, seed=2)
+    session = [dataclasses.replace(image, group="s") for image in scores[:1]]
+    untyped = images("", "damaged", [77.0], group="s")
+    calibrate_by_type([*session, *scores[1:], *untyped], choose)
+    common = [seen for seen in learnt[1:] if 77.0 in seen or session[0].score in seen]
+    assert any(77.0 in seen for seen in common)
+    assert all(session[0].score in seen for seen in common if 77.0 in seen)
+
+
+def test_a_group_is_held_out_whole_whatever_its_part_types() -> None:
+    """Sessions with parts of two types: what is learnt in one must not judge what was photographed in it."""
+    held: list[tuple[set[float], set[float]]] = []
+    random = np.random.default_rng(1)
+    scores, session_of = [], {}
+    for session in range(10):
+        for name, level in (("gear", 1.0), ("spring", 2.5)):
+            labels: tuple[Label, ...] = ("undamaged", "damaged")
+            for label, more in zip(labels, (0.0, 1.0), strict=True):
+                made = images(name, label, random.normal(level + more, 0.1, 3), group=f"s{session}")
+                session_of |= {image.score: session for image in made}
+                scores += made
+
+    def choose(undamaged: Float64Array, damaged: Float64Array) -> Calibration:
+        seen = {*undamaged.tolist(), *damaged.tolist()}
+        sessions = {session_of[score] for score in seen}
+        held.append((seen, {score for score, session in session_of.items() if session in sessions}))
+        return calibrate(undamaged, damaged)
+
+    found = calibrate_by_type(scores, choose)
+    assert set(found.by_part_type) == {"gear", "spring"}
+    of_all_types = [(seen, whole) for seen, whole in held[1:-2] if len({s > 2.2 for s in seen}) == 2 and len(seen) > 60]
+    assert len(of_all_types) == 5
+    assert all(seen == whole for seen, whole in of_all_types)
+    assert all(len(seen) == 0.8 * len(scores) for seen, _ in of_all_types), "two sessions in each fold"
+
+
+def test_where_no_group_can_be_held_out_no_figure_is_given() -> None:
+    scores = [dataclasses.replace(i, group="s") for i in drawn("gear", 1.0, seed=1) + drawn("spring", 2.5, seed=2)]
+    found = calibrate_by_type(scores, calibrate)
+    assert found.by_part_type == {}
+    assert "One threshold for all part types: the images are of too few groups to hold some out" in found.notes[-1]
+    assert not any("cross-validation" in note for note in found.notes)
+
+
 def test_one_error_is_one_error() -> None:
     scores = [
         *images("gear", "undamaged", [*np.linspace(1, 1.3, 30), 5.0]),
@@ -170,6 +240,9 @@ def test_a_promise_is_made_for_each_type_that_can_carry_it(choose: Callable[...,
     fewer = calibrate_by_type(scores[:-2] + drawn("washer", 1.0, seed=3, undamaged=28, damaged=0), choose)
     assert "washer" not in fewer.by_part_type
     assert any("washer (28 undamaged, 0 damaged)" in note for note in fewer.notes)
+    said = " ".join(fewer.notes)
+    assert f"One threshold of its own for {', '.join(fewer.by_part_type)}: the rate is kept for " in said
+    assert "for each part type" not in said, "washer has none"
     with pytest.raises(PromiseNotPossibleError):
         calibrate_by_type(scores[:20] + scores[60:64], choose)
 

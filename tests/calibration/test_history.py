@@ -1,5 +1,6 @@
 """Records go to text and back exactly; nothing is ever deleted; tampering is noticed."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -155,3 +156,30 @@ def test_a_rollback_goes_to_another_existing_version(version):
 def test_appending_out_of_turn_is_refused():
     with pytest.raises(CalibrationError, match="without a gap"):
         CalibrationHistory((a_record(1),), 1).append(a_record(3))
+
+
+def test_the_list_says_what_two_promised_rates_leave_to_people():
+    rng = np.random.default_rng(3)
+    scores = tuple(
+        scored(f"{label}{i}.png", label, float(rng.normal(middle, 1)), part_type="gear")
+        for label, middle in (("undamaged", 1), ("damaged", 1.5))
+        for i in range(70)
+    )
+    rates = {"max_miss_rate": 0.05, "max_false_alarm_rate": 0.06}
+    both = calibrate(*scores_by_label(scores), objective="both-rates", **rates)
+    assert both.reinspect_above is not None
+    both = dataclasses.replace(both, by_part_type={"gear": dataclasses.replace(both)})
+    record = CalibrationRecord(1, TIME, "r", "s", both, scores)
+    (line,) = CalibrationHistory((record,), 1).lines()
+    assert "both-rates (misses at most 0.05, false alarms at most 0.06)" in line
+    assert f"thresholds {both.reinspect_above:.6g} and {both.threshold:.6g}, reinspect between" in line
+    counts = both.reinspected_damaged, both.reinspected_undamaged
+    assert "{} of 70 damaged and {} of 70 undamaged to be reinspected".format(*counts) in line
+    assert "thresholds of their own: gear" in line
+
+
+def test_the_list_is_short_where_there_is_one_threshold():
+    record = a_record()
+    (line,) = CalibrationHistory((record,), 1).lines()
+    counts = record.calibration.lines()[0]
+    assert line == f"* 0001  {TIME}  accuracy  threshold {record.calibration.threshold:.6g}  {counts}  (training)"

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from anomaly.cli import main
-from anomaly.imaging import decode
+from anomaly.imaging import decode, write_image
 from tests.parts import draw_part, write_dataset, write_part
 
 PART = Image.fromarray(draw_part(2000))
@@ -451,11 +451,12 @@ def test_a_full_disk_on_recalibrating(trained_model: Path, tmp_path: Path, capsy
 
 def test_a_full_disk_on_drawing(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, picture = write_part(tmp_path / "image.png", 2000), tmp_path / "picture.png"
-    picture.write_bytes(b"old")
+    write_image(np.zeros((4, 4, 3), np.uint8), picture)
+    old = picture.read_bytes()
     with _small_files(500):
         words = ["--heatmap", str(image), "--output", str(picture), "--model", str(trained_model)]
         assert "cannot write" in _one_error(words, capsys)
-    assert picture.read_bytes() == b"old"
+    assert picture.read_bytes() == old
     assert {path.name for path in tmp_path.iterdir()} == {"image.png", "picture.png"}
 
 

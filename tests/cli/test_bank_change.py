@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from anomaly.calibration import CalibrationHistory, CalibrationRecord, calibrate, scores_by_label
 from anomaly.cli import main
-from anomaly.detector import load_detector, training_fingerprint
-from tests.parts import draw_part, write_part
+from anomaly.detector import Detector, load_detector, save_calibration, save_detector, training_fingerprint
+from anomaly.errors import OutputError
+from anomaly.imaging.decode import content_hash
+from tests.parts import draw_part, write_dataset, write_part
 
 
 @pytest.fixture
@@ -104,6 +109,43 @@ def test_a_calibration_belongs_to_the_bank_that_made_its_scores(
     assert "odd.png" in [image.name for image in load_detector(model, device="cpu").bank_images]
 
 
+def test_a_copy_saved_in_python_has_every_bank(model: Path, odd: Path, tmp_path: Path) -> None:
+    trained = load_detector(model, device="cpu")
+    assert change("learn-good", model, odd, "--yes") == 0
+    copy = tmp_path / "copy"
+    learnt = load_detector(model, device="cpu")
+    learnt.calibrate(reason="in Python").save(copy)
+    assert json.loads((copy / "versions.json").read_text())["of_calibration"] == [1, 2, 2]
+    assert main(["--recalibrate", "--rollback", "1", "--model", str(copy)]) == 0
+    back = load_detector(copy, device="cpu")
+    assert back.score(odd) == trained.score(odd)
+    assert training_fingerprint(copy) == training_fingerprint_of(trained)
+    learnt.save(model)
+    assert (model / "earlier" / "0001" / "bank").is_dir()
+    assert main(["--recalibrate", "--rollback", "1", "--model", str(model)]) == 0
+    with pytest.raises(OutputError, match="has changed since it was read"):
+        learnt.save(copy)
+
+
+def training_fingerprint_of(detector: Detector) -> str:
+    assert detector.source is not None
+    return detector.source.training
+
+
+@pytest.mark.parametrize("verb", ["recalibrate", "learn-good"])
+def test_a_reason_in_bytes_that_are_no_text_is_kept(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    name = os.fsdecode(b"gr\xfcn.png")
+    write_part(tmp_path / name, 950)
+    words = [str(tmp_path / name), "--yes"] if verb == "learn-good" else ["--miss-cost", "2"]
+    assert main([f"--{verb}", *words, "--model", str(model), "--reason", os.fsdecode(b"\xff\nb")]) == 0
+    record = load_detector(model, device="cpu").record
+    assert record is not None
+    assert record.reason.endswith(os.fsdecode(b"\xff\nb"))
+    assert "\\udcff\\nb" in (model / "card.md").read_text()
+
+
 def test_a_learnt_picture_is_judged_and_forgetting_or_a_rollback_takes_that_back(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +195,32 @@ def test_forgetting_by_name_and_what_is_not_there(model: Path, odd: Path, capsys
     assert files(model) == before
     assert change("forget", model, name, "--yes") == 0
     assert name not in [image.name for image in load_detector(model, device="cpu").bank_images]
+    capsys.readouterr()
+    assert change("forget", model, name, "--yes") == 1
+    assert capsys.readouterr().err == (
+        f"error: expected an image of the memory bank, but {name} was taken out of it before: nothing was changed\n"
+    )
+
+
+def test_what_training_left_out_cannot_be_forgotten(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stands in splits.csv, so that its name is no mistake."""
+    detector = load_detector(model, device="cpu")
+    file = write_part(tmp_path / "left.png", 1234)
+    splits = detector.provenance.splits
+    first = next(entry for entry in splits if entry.split == "bank")
+    entry = replace(first, name="good/left.png", sha256=content_hash(file))
+    other = tmp_path / "other"
+    save_detector(
+        replace(detector, provenance=replace(detector.provenance, splits=(*splits, entry)), source=None), other
+    )
+    for named in ("good/left.png", file):
+        assert change("forget", other, named, "--yes") == 1
+        assert capsys.readouterr().err == (
+            f"error: expected an image of the memory bank, but {named} was left out of it in training: nothing was "
+            "changed\n"
+        )
 
 
 def test_what_a_figure_rests_on_is_not_learnt(
@@ -222,8 +290,127 @@ def test_the_validation_images_have_to_be_there(
     call = ["--learn-good", str(odd), "--model", str(model), "--device", "cpu", "--yes", "--data", str(some)]
     assert main(call) == 0
     out, err = capsys.readouterr()
-    assert "1 of 6 validation images are not in" in err
+    assert f"1 of 6 validation images is not in {some}: it would no longer count\n" in err
     assert "validation before: 0 of 3 damaged missed, 0 of 2 undamaged flagged" in out
+
+
+@pytest.fixture
+def reserve(tmp_path: Path) -> Path:
+    """Images that were labelled after the training."""
+    return write_dataset(tmp_path / "all" / "reserve", undamaged=3, damaged=2, seed=3000)
+
+
+def recalibrate(model: Path, *words: str | Path) -> None:
+    assert main(["--recalibrate", "--model", str(model), "--device", "cpu", "--quiet", *map(str, words)]) == 0
+
+
+def test_labelled_images_that_are_not_found_are_told_of_wherever_one_looks(
+    model: Path, odd: Path, reserve: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A calibration must not lose most of what it rests on with --quiet as the only witness."""
+    recalibrate(model, "--data", reserve)
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    assert change("learn-good", model, odd) == 0
+    out, err = capsys.readouterr()
+    assert (
+        "calibration 2 has 11 labelled images: 6 found and counted for the new one, 5 no longer count, not in " in out
+    )
+    assert "; name a folder that holds all of them with --data, one above theirs where they are in several\n" in out
+    assert err.startswith("5 of 11 validation images are not in ")
+    assert err.endswith(" and would no longer count. Keep this? [y/N]\nnothing was changed\n")
+    assert change("learn-good", model, odd, "--yes", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["labelled"] == {"standing": 11, "found": 6, "missing": 5}
+    assert (told["after"]["undamaged"], told["after"]["damaged"]) == (3, 3)
+
+
+def test_labelled_images_in_several_folders_are_found_below_one_above(
+    model: Path, odd: Path, reserve: Path, parts_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recalibrate(model, "--data", reserve)
+    shutil.copytree(parts_folder, reserve.parent / "parts")
+    capsys.readouterr()
+    assert change("learn-good", model, odd, "--yes", "--data", reserve.parent) == 0
+    out, err = capsys.readouterr()
+    assert "calibration 2 has 11 labelled images, all found and counted for the new one\n" in out
+    assert err == ""
+    old, new = (record for record in records(model)[1:])
+    assert [(i.name, i.sha256, i.label) for i in new.scores] == [(i.name, i.sha256, i.label) for i in old.scores]
+
+
+def test_a_promise_that_fails_for_want_of_images_names_them(
+    model: Path, reserve: Path, parts_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """5 damaged images carry this promise, and the 3 of them that the training has do not."""
+    recalibrate(model, "--data", reserve, "--max-miss-rate", "0.3", "--confidence", "0.8")
+    name = load_detector(model, device="cpu").bank_images[0].name
+    before = files(model)
+    capsys.readouterr()
+    assert change("forget", model, name, "--yes") == 1
+    assert capsys.readouterr().err == (
+        f"error: 5 of 11 validation images are not in {parts_folder}, and without them the rate that calibration 2 "
+        "promises cannot be kept: name a folder that holds all of them with --data, one above theirs where they are in "
+        "several\n"
+    )
+    assert files(model) == before
+    shutil.copytree(parts_folder, reserve.parent / "parts")
+    assert change("forget", model, name, "--yes", "--data", reserve.parent) == 0
+    assert records(model)[-1].calibration.target == 0.3
+
+
+def records(model: Path) -> tuple[CalibrationRecord, ...]:
+    history = load_detector(model, device="cpu").history
+    assert history is not None
+    return history.records
+
+
+@pytest.fixture
+def typed(model: Path) -> Path:
+    """The model under a calibration whose thresholds by part type let every damaged gear and spring pass."""
+    detector = load_detector(model, device="cpu")
+    assert detector.record is not None
+    scores = tuple(
+        replace(image, part_type="gear" if number % 2 else "spring")
+        for number, image in enumerate(detector.record.scores)
+    )
+    own = {}
+    for name in ("gear", "spring"):
+        found = calibrate(*scores_by_label([image for image in scores if image.part_type == name]))
+        own[name] = replace(found, threshold=50.0, misses=found.n_damaged, false_alarms=0)
+    calibration = replace(detector.record.calibration, by_part_type=own)
+    record = replace(detector.record, scores=scores, calibration=calibration)
+    save_calibration(detector.with_history(CalibrationHistory((record,), 1)), model)
+    return model
+
+
+def test_thresholds_by_part_type_are_shown_with_the_verdicts_by_them(
+    typed: Path, odd: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counts stand beside the threshold that makes them, and --info counts alike."""
+    common = records(typed)[-1].calibration.threshold
+    assert main(["--info", "--model", str(typed)]) == 0
+    assert "0 of 3 damaged missed, 0 of 3 undamaged flagged on validation" in capsys.readouterr().out
+    assert change("learn-good", typed, odd) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[2].startswith("validation before, by the common threshold: 0 of 3 damaged missed, 0 of 3 undamaged")
+    assert out[3].startswith("validation after, by the common threshold: ")
+    assert out[4].startswith(f"common threshold {common:.6g} before, ")
+    assert out[5] == (
+        "thresholds by part type before: gear 50, spring 50; with these 3 of 3 damaged missed, 0 of 3 undamaged flagged"
+    )
+    assert out[6] == "thresholds by part type after: none, the common one holds for all"
+    assert change("learn-good", typed, odd, "--yes", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["before"]["misses"], told["before"]["threshold"]) == (0, common)
+    assert told["before"]["part_type_thresholds"] == {"gear": 50.0, "spring": 50.0}
+    assert told["before"]["by_part_type"] == {
+        "undamaged": 3, "damaged": 3, "misses": 3, "false_alarms": 0, "reinspected": 0
+    }  # fmt: skip
+    assert (told["after"]["part_type_thresholds"], told["after"]["by_part_type"]) == ({}, None)
+    kept = records(typed)[-1].calibration
+    assert (told["after"]["misses"], told["after"]["false_alarms"]) == (kept.misses, kept.false_alarms)
+    assert told["after"]["threshold"] == kept.threshold
 
 
 def test_an_image_that_cannot_be_read_changes_nothing(
@@ -244,7 +431,7 @@ def test_what_fails_while_it_is_written_leaves_the_model_as_it_was(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("anomaly.detector.trained_model._write_thumbnails", full)
+    monkeypatch.setattr("anomaly.detector.trained_model.write_thumbnails", full)
     assert change("learn-good", model, odd, "--yes") == 1
     assert "No space left on device" in capsys.readouterr().err
     assert files(model) == before

@@ -86,7 +86,8 @@ def test_images_of_the_split_that_are_gone_or_broken_do_not_vanish(
     assert main(call) == 1
     out, err = capsys.readouterr()
     assert broken in out
-    assert "1 image of the test split not found in" in err
+    n = sum(entry.split == "test" for entry in entries)
+    assert f"1 of {n} test images is not in {data} as training saw it: the figures are without it\n" in err
 
 
 def test_labels_and_masks_are_not_written_over(

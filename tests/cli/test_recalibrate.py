@@ -44,6 +44,16 @@ def test_new_images_add_to_the_stored_scores(model: Path, labelled: Path, capsys
     assert (told["n_undamaged"], told["n_damaged"]) == (after.calibration.n_undamaged, after.calibration.n_damaged)
 
 
+def test_scores_on_record_are_counted_once_by_where_they_come_from(
+    model: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for source in ("6 stored scores and 5 new scores", "6 stored scores and 5 new scores", "11 stored scores"):
+        words = [] if source == "11 stored scores" else ["--data", str(labelled)]
+        assert _recalibrate(model, *words, "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["source"], told["n_undamaged"] + told["n_damaged"]) == (source, 11)
+
+
 def test_only_the_calibration_changes(model: Path, labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = _files(model)
     assert _recalibrate(model, "--data", str(labelled)) == 0

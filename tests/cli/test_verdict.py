@@ -66,6 +66,13 @@ def test_verdicts_become_validation_scores(
     assert [image.label for image in new] == ["undamaged", "undamaged", "damaged"]
     assert after.source.endswith("and 3 new scores")
     assert after.reason == f"--from-journal {journal}"
+    assert main(["--recalibrate", "--from-journal", str(journal), "--model", str(model)]) == 0
+    again = load_detector(model, device="cpu").record
+    assert again is not None
+    assert (again.source, len(again.scores)) == (
+        f"{len(before.scores)} stored scores and 3 new scores",
+        len(after.scores),
+    )
 
 
 def test_the_last_row_counts_and_none_is_read_as_a_whole(
@@ -201,6 +208,23 @@ def test_a_part_type_that_the_model_at_hand_does_not_know_is_refused(
         assert opened.verdicts() == before
     assert record(journal, "undamaged", images[2], "--part-type", "disc") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_the_model_that_knows_the_part_types_can_be_named(
+    typed: Path, images: list[Path], journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record(journal, "damaged", images[2], "--part-type", "disk", "--model", typed) == 1
+    assert "expected a part type that this trained model knows (disc), got disk" in capsys.readouterr().err
+    assert record(journal, "damaged", images[2], "--part-type", "disk", "--model", tmp_path / "none") == 1
+    assert "none" in capsys.readouterr().err
+    with Journal(journal, read_only=True) as opened:
+        assert len(opened.verdicts()) == 2
+    assert record(journal, "damaged", images[2], "--part-type", "disc", "--model", typed) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["--learn-good", str(images[2]), "--model", str(typed), "--device", "cpu", "--yes", "--quiet"]) == 0
+    capsys.readouterr()
+    assert record(journal, "undamaged", images[2], "--part-type", "disk", "--model", typed) == 0
+    assert "has judged none of these images as it stands: the part type is not checked" in capsys.readouterr().err
 
 
 def test_a_part_type_that_nobody_could_check_is_left_aside_later(
