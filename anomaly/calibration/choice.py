@@ -205,8 +205,9 @@ def _aimed(undamaged: Float64Array, damaged: Float64Array, *, target: float) -> 
     if result.supported:
         return None, result.threshold, []
     note = (
-        f"{result.n} undamaged validation images cannot support a false-alarm target of {target:.4g}: "
-        f"{result.needed} are needed; until then the threshold is extrapolated above every undamaged score seen."
+        f"{result.n} undamaged validation {'image' if result.n == 1 else 'images'} cannot support a false-alarm target "
+        f"of {target:.4g}: {result.needed} are needed; until then the threshold is extrapolated above every undamaged "
+        "score seen."
     )
     return None, result.threshold, [note]
 

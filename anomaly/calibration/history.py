@@ -213,11 +213,8 @@ class CalibrationHistory:
         found = []
         for record in self.records:
             mark = "*" if record.version == self.active_version else " "
-            counts = record.calibration.lines()[0]
-            found.append(
-                f"{mark} {record.version:04d}  {record.created}  {record.calibration.objective}  "
-                f"threshold {record.calibration.threshold:.6g}  {counts}  ({record.reason})"
-            )
+            told = "  ".join(_summary(record.calibration))
+            found.append(f"{mark} {record.version:04d}  {record.created}  {told}  ({record.reason})")
         found += [
             f"  {event.created}  rolled back from {event.from_version} to {event.to_version}  ({event.reason})"
             for event in self.rollbacks
@@ -263,6 +260,27 @@ class CalibrationHistory:
             active_version=fields.integer("active_version"),
             rollbacks=tuple(_rollback(item) for item in fields.items("rollbacks")),
         )
+
+
+def _summary(calibration: Calibration) -> list[str]:
+    """Say in few words what a calibration is for, what it does and how it did, all that `Calibration.lines` counts."""
+    lower, threshold = calibration.reinspect_above, f"{calibration.threshold:.6g}"
+    told = calibration.lines()
+    found = [f"{calibration.objective}{_rates(calibration)}"]
+    if lower is None:
+        found += [f"threshold {threshold}", told[0]]
+    else:
+        found += [f"thresholds {lower:.6g} and {threshold}, reinspect between", *told[:2]]
+    types = sorted(calibration.by_part_type)
+    return [*found, f"thresholds of their own: {', '.join(types)}"] if types else found
+
+
+def _rates(calibration: Calibration) -> str:
+    """Say which rates were asked for; nothing where an objective has none."""
+    if calibration.objective == "both-rates":
+        rates = calibration.max_miss_rate, calibration.max_false_alarm_rate
+        return " (misses at most {:g}, false alarms at most {:g})".format(*rates)
+    return "" if calibration.target is None else f" ({calibration.target:g})"
 
 
 def _names(record: type) -> tuple[str, ...]:

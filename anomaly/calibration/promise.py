@@ -121,7 +121,7 @@ def _allowed_errors(n: int, target: float, *, confidence: float, kind: str, rate
         instead = f", or ask for {_rounded_up(best)} or above" if n else ""
         raise PromiseNotPossibleError(
             f"a {rate} rate of at most {target:.4g} at confidence {confidence:.4g} needs {needed} {kind} "
-            f"validation images, got {n}; label {needed - n} more{instead}",
+            f"validation {'image' if needed == 1 else 'images'}, got {n}; label {needed - n} more{instead}",
             needed=needed,
             best_possible=best,
         )

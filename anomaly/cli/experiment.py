@@ -16,6 +16,7 @@ from anomaly.experiment import Plan, Space, dataset_hash, finished_trials, image
 from anomaly.experiment import run as run_experiment
 from anomaly.imaging.names import printable_name
 from anomaly.installed import refuse_without
+from anomaly.report.wording import data_option, work_option
 
 _NEEDED = ("torch", "torchvision", "timm", "scipy", "sklearn", "optuna")
 
@@ -55,8 +56,14 @@ def run(arguments: Arguments) -> int:
         return 0
     for line in lines(experiment):
         emit(printable_name(line))
-    emit(f"saved in {printable_name(folder)}; train with --train --from-experiment")
+    emit(f"saved in {printable_name(folder)}; train with --train --from-experiment{_where(arguments)}")
     return 0
+
+
+def _where(arguments: Arguments) -> str:
+    """Return the options that another call needs to find the same photographs and this experiment."""
+    data = "" if arguments.data is None else data_option(arguments.data, always=True)
+    return printable_name(f"{data}{work_option(str(arguments.work))}")
 
 
 def _plan(arguments: Arguments, progress: Reporter) -> Plan:

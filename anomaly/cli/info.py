@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from anomaly.cli.options import DEFAULT_MODEL
 from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
@@ -113,7 +115,11 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
     lines += [f"chosen        {reason}" for reason in facts["selection"]]
     lines += [f"view          {line}" for line in facts["parts"]]
     lines += _setting_lines(config)
-    return [*lines, *_calibration_lines(facts["calibration"]), f"libraries     {_pairs(facts['libraries'], ' ')}"]
+    return [
+        *lines,
+        *_calibration_lines(facts["calibration"], facts["model"]),
+        f"libraries     {_pairs(facts['libraries'], ' ')}",
+    ]
 
 
 def _setting_lines(config: Mapping[str, Any]) -> list[str]:
@@ -124,9 +130,10 @@ def _setting_lines(config: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _calibration_lines(calibration: Mapping[str, Any] | None) -> list[str]:
+def _calibration_lines(calibration: Mapping[str, Any] | None, model: str) -> list[str]:
     if calibration is None:
-        return ["calibration   none: images get a score and no label; make one with --recalibrate --data DIR"]
+        option = "" if model == DEFAULT_MODEL else f" --model {shlex.quote(model)}"
+        return [f"calibration   none: images get a score and no label; make one with --recalibrate --data DIR{option}"]
     head = (
         f"calibration   {calibration['version']} of {calibration['of']}, {calibration['created']}, "
         f"{calibration['reason']} ({calibration['source']})"

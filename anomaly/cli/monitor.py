@@ -9,10 +9,12 @@ from typing import Any
 from anomaly.cli.output import check_file, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
+from anomaly.dataset.wording import counted
 from anomaly.detector import Detector, load_detector, training_fingerprint
 from anomaly.detector.folder import replace_file
 from anomaly.drift import DriftReport, monitor, usual_share
 from anomaly.drift.monitor import USUAL_SHARE
+from anomaly.drift.streams import stream_words
 from anomaly.errors import JournalError, OutputError, TrainedModelError
 from anomaly.imaging.names import printable_name
 from anomaly.journal import Journal, JournalEntry
@@ -87,19 +89,32 @@ def _usual(detector: Detector, arguments: Arguments) -> float:
 
 
 def _lines(report: DriftReport, entries: Sequence[JournalEntry]) -> list[str]:
-    span = f"{report.pictures} pictures, {entries[0].time} to {entries[-1].time}"
+    span = f"{counted(report.pictures, 'picture')}, {entries[0].time} to {entries[-1].time}"
     bound = f"at most one false alarm in {report.level:.0f} ordinary pictures on average"
-    if report.alarm is None or report.start is None or report.cause is None:
+    if report.alarm is None or report.start is None or report.cause is None or report.stream is None:
         strongest = float(report.evidence.max())
         return [f"no change: {span}", f"evidence {strongest:.3g} of {report.level:.0f} at most ({bound})"]
     return [
         f"changed: {report.cause.words}",
         f"since about picture {report.start + 1} of {report.pictures}, {entries[report.start].path}, "
         f"{entries[report.start].time}; certain at picture {report.alarm + 1} ({bound})",
-        f"first seen in: {report.stream}",
+        f"first seen in: {stream_words(report.stream)}",
         f"what to do: {report.cause.advice}",
-        f"nothing was changed; when mended, begin anew with --since {entries[report.alarm].time}",
+        *_other_cause(report),
+        # Not the time of the alarm: the pictures between it and the mending are as bad as those before it.
+        f"nothing was changed; when it is mended, begin anew with --since {_last_time(entries)} (only pictures judged "
+        "after the last one read here count then; if more are judged before it is mended, give the time of the "
+        "mending, in UTC)",
     ]
+
+
+def _other_cause(report: DriftReport) -> list[str]:
+    return [] if report.also is None else [f"or else: {report.also.words}; {report.also.advice}"]
+
+
+def _last_time(entries: Sequence[JournalEntry]) -> str:
+    """Return the time after which no row was read; several processes may write rows in another order than of time."""
+    return max(entry.time for entry in entries)
 
 
 def _facts(report: DriftReport, entries: Sequence[JournalEntry]) -> dict[str, Any]:
@@ -110,8 +125,11 @@ def _facts(report: DriftReport, entries: Sequence[JournalEntry]) -> dict[str, An
         "cause": cause.name if cause else None,
         "words": cause.words if cause else None,
         "advice": cause.advice if cause else None,
+        "also": report.also.name if report.also else None,
         "stream": report.stream,
+        "stream_words": None if report.stream is None else stream_words(report.stream),
         "start": None if start is None else {"number": start + 1, "time": entries[start].time},
         "alarm": None if alarm is None else {"number": alarm + 1, "time": entries[alarm].time},
+        "last": {"number": report.pictures, "time": _last_time(entries)},
         "level": report.level,
     }

@@ -32,6 +32,7 @@ class Option:
     choices : tuple of str
         Accepted values; empty: any that ``convert`` takes.
     repeatable : bool
+        Takes several values, and may be given again for more.
     """
 
     flag: str
@@ -103,7 +104,7 @@ _CSV = Option("--csv", "also write the rows to FILE; it appears when all are don
 _CONFIG = Option("--config", "settings as TOML (default: those of configs/default.toml)", "FILE", values.named)
 _SET = Option(
     "--set",
-    "change one setting, such as geometry.size=512; after --config, may be repeated",
+    "change settings, such as geometry.size=512 bank.turns=24; after --config, may be repeated",
     "SECTION.NAME=VALUE",
     values.setting,
     repeatable=True,
@@ -289,7 +290,10 @@ EXPERIMENT = Verb(
             values.named,
         ),
         _CONFIG,
-        replace(_SET, help="fix one setting, such as geometry.size=512; it is not varied then"),
+        replace(
+            _SET,
+            help="fix settings, such as geometry.size=512 bank.turns=24; they are not varied then, may be repeated",
+        ),
         _SEED,
         _WORK,
         _DEVICE,
@@ -322,6 +326,11 @@ VERDICT = Verb(
         Option("--journal", "what --predict --journal wrote (required)", "FILE", values.named),
         replace(_PART_TYPE, help="what parts the images show, for thresholds by part type"),
         Option("--reason", "a remark, for the record", "TEXT", values.named),
+        replace(
+            _MODEL,
+            help="folder of the trained model that judged the images, which has to know the --part-type (default: "
+            f"{DEFAULT_MODEL}; where that is not there, the type is not checked)",
+        ),
         _JSON,
     ),
     takes_images=True,

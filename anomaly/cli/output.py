@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import TextIO
 
 from anomaly.errors import OutputError
-from anomaly.imaging.listing import is_trained_model
 
 
 def emit(line: str) -> None:
@@ -112,6 +111,8 @@ def check_place(path: Path) -> None:
     ------
     OutputError
     """
+    from anomaly.imaging.listing import is_trained_model  # by far not every call writes a file
+
     if any(is_trained_model(folder) for folder in Path(os.path.realpath(path)).parents):
         raise OutputError(f"cannot write {path}: it is in a trained model, name another folder", path=path)
 

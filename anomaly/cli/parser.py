@@ -196,7 +196,8 @@ def _add(parser: _Parser, option: Option) -> None:
     if not option.metavar:
         parser.add_argument(option.flag, action=_Once, nargs=0)
     elif option.repeatable:
-        parser.add_argument(option.flag, action="append", type=option.convert, metavar=option.metavar)
+        # Several at a time, as the help writes it; the verbs that have one take no images that could be meant instead.
+        parser.add_argument(option.flag, nargs="+", action="extend", type=option.convert, metavar=option.metavar)
     else:
         parser.add_argument(
             option.flag,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from anomaly.cli.help_text import option_rows
+from anomaly.cli.json_keys import KEYS, REMARKS
 from anomaly.cli.options import EXIT_STATUSES, VERBS, Verb
 from anomaly.cli.rows import CSV_COLUMNS, JSON_FIELDS
 
@@ -59,6 +60,13 @@ image could not be judged.
 `region_...` is the strongest. `--evaluate --csv` adds
 `truth`, `part_type`, `group` and `defect`.
 
+## `--json` of the other verbs
+
+| verb | keys |
+|---|---|
+{keys}
+`--experiment --json` prints its record: the settings and figures of every trial.
+
 ## The journal
 
 `--predict --journal FILE` appends a row per judged image to an SQLite file (table `entries`): `time`, `path`, `sha256`,
@@ -73,7 +81,9 @@ to be there. If only flagged images were looked at, rates are not those of the l
 
 `--monitor --journal FILE` reads the rows of the same training, whatever the calibration, and looks for the first
 change: of light, focus, part, tray, or of the share of damage. While pictures are taken as in training, a false alarm
-comes once in 10,000 of them on average, or less often. It changes nothing.
+comes once in 10,000 of them on average, or less often. It changes nothing. The cause is a first guess; where the share
+of flagged images shows most, `or else:` (`also` with `--json`) names damage beside it. A journal in a folder that
+cannot be written can be read all the same.
 
 ## Where heatmaps go
 
@@ -90,6 +100,21 @@ there having been no damaged image, accuracy is tried again. Nothing is ever del
 calibration, `--rollback N` makes one of them stand again. Images of the memory bank are refused by name. Images that
 cannot be read are named and left out, and the exit status is 1; if none can be read, nothing changes. (`--train` leaves
 them out too, and notes it in the trained model.)
+
+## Changing the memory bank
+
+`--learn-good` and `--forget` score the labelled images of the standing calibration anew, those that came with
+`--recalibrate --data` or `--from-journal` among them. They are known by their content and looked for in the folder of
+the training, or in the one that `--data` names, subfolders included and whatever their layout: where they are in
+several folders, name one above. The output says how many of them there are and how many were found; those that were
+not no longer count. If a promised rate takes more of them than were found, the change is refused.
+
+Verdicts before and after are by the common threshold, as in `--info`; where part types have thresholds of their own,
+before or after, these are shown as well, with the verdicts by them. `--json` prints one object: `images`,
+`bank_images`, `labelled` (`standing`, `found`, `missing`), `before` and `after`, `kept`, and `version`, the calibration
+that stands. `before` and `after` have the counts `undamaged`, `damaged`, `misses`, `false_alarms` and `reinspected`,
+`auroc`, `threshold`, and besides `part_type_thresholds` and, with the same counts by them, `by_part_type`, which is
+null where no part type has a threshold of its own.
 
 ## Exit status
 
@@ -109,6 +134,7 @@ def reference() -> str:
             json=_names(JSON_FIELDS),
             quality=_names(CSV_COLUMNS[first_quality : CSV_COLUMNS.index("calibration_version")]),
             csv=_names(CSV_COLUMNS),
+            keys="".join(map(_keys, KEYS)),
         )
     )
     parts += [f"| {status} | {meaning} |\n" for status, meaning in EXIT_STATUSES]
@@ -118,6 +144,11 @@ def reference() -> str:
 def _verb(verb: Verb) -> str:
     rows = "".join(f"| `{usage.replace('|', chr(92) + '|')}` | {text} |\n" for usage, text in option_rows(verb))
     return f"\n## `{verb.usage}`\n\n{verb.help[0].upper()}{verb.help[1:]}.\n\n| option | meaning |\n|---|---|\n{rows}"
+
+
+def _keys(verb: str) -> str:
+    remark = f"; {REMARKS[verb]}" if verb in REMARKS else ""
+    return f"| `{verb.replace(', ', '`, `')}` | {_names(KEYS[verb])}{remark} |\n"
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -53,7 +53,9 @@ def run(arguments: Arguments) -> int:
         results, record = _results(detector, arguments, data, progress)
         splits = detector.provenance.splits
         experiment = find_experiment(arguments.work, images=images_hash(splits)) if splits else None
-        evidence = gather(detector, arguments.model, results=results, data=data, experiment=experiment)
+        evidence = gather(
+            detector, arguments.model, results=results, data=data, experiment=experiment, work=arguments.work
+        )
         if results is not None and (without := left_out(evidence, folder=printable_name(results.data))):
             progress.remark(without)
         moment = datetime.now(UTC)

@@ -88,10 +88,15 @@ def suspect_lines(training: Training, drawn: Mapping[str, Path], model: Path) ->
     suspects, limit = training.suspects, training.suspects[0].limit
     strange = sum(suspect.score > limit for suspect in suspects)
     left_out = sum(suspect.left_out for suspect in suspects)
+    # Those left out were judged by the memory bank that never held them: not all of them score above the limit.
+    more = sum(suspect.left_out and suspect.score <= limit for suspect in suspects)
     bank = len(training.detector.bank_images) + left_out
     lines = [
         f"suspects: {strange} of the {bank} undamaged images for the memory bank {'looks' if strange == 1 else 'look'} "
-        f"damaged among the others (score above {score_text(limit)} without their own rows), {left_out} left out"
+        f"damaged among the others (score above {score_text(limit)} without their own rows)"
+        + (f", {left_out - more} of them left out" if left_out > more else "")
+        + (f"; {more} more {'was' if more == 1 else 'were'} left out" if more else "")
+        + (", none left out" if not left_out else "")
         + (f"; heatmaps in {suspects_folder(model)}" if drawn else "")
     ]
     for suspect in suspects:

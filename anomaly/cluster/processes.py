@@ -12,6 +12,7 @@ import signal
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -102,6 +103,8 @@ class Processes:
 
     def start(self) -> _Worker:
         """Start a process."""
+        # What starts it may let SIGINT through again where it has to be started first, as CPython 3.11 does.
+        resource_tracker.ensure_running()
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self._order), name="judging", daemon=True)
         # Ctrl-C goes to all processes of a terminal, and is answered by this one: a new one inherits what is blocked.
@@ -137,6 +140,8 @@ class Processes:
 
 def _serve(connection: Connection, order: Order) -> None:
     """Judge what comes until nothing comes any more: the whole life of a process."""
+    # Whoever started it answers Ctrl-C; a traceback from here would only be in the way.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         judge = Judge(order)
         while True:

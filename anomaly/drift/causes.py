@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ CAUSES = {
         Cause("light", "the light or the exposure changed",
               "check lamps, exposure time and aperture; if the new light is to stay, train again with pictures of it"),
         Cause("focus", "the focus or the sharpness changed",
-              "clean the lens and check focus, distance and shutter time; the threshold is not to blame"),
+              "clean the lens and check focus, distance and shutter time; leave the threshold as it is meanwhile"),
         Cause("part", "another part, another view or another scene",
               "check which part is there and where the camera stands; for a new part train a new model"),
         Cause("tray", "one place of the picture changed, the same in every picture: wear or dirt of the tray, or a "
@@ -50,7 +51,9 @@ _PLACE, _CLEAR_PLACE = 2.0, 5.0
 _CLEAR = 0.35
 
 
-def likely_cause(reference: CaptureReference, samples: list[CaptureSample]) -> Cause:
+def likely_cause(
+    reference: CaptureReference, samples: list[CaptureSample], *, evident: Collection[str], strongest: str
+) -> Cause:
     """Name the likely cause of a change.
 
     Parameters
@@ -58,13 +61,18 @@ def likely_cause(reference: CaptureReference, samples: list[CaptureSample]) -> C
     reference : CaptureReference
     samples : list of CaptureSample
         Pictures taken since the change; at least one.
+    evident : collection of str
+        Causes of which the values that tell of them show more than chance does.
+    strongest : str
+        Cause of the stream that shows most.
 
     Returns
     -------
     Cause
-        Light and focus come first, since they change everything that follows from them; a part only where the whole
-        picture changed more than light and focus explain; then the tray, where the same place is strange in most
-        pictures; else damage.
+        A part only where the whole picture changed more than light and focus explain; then light and focus, since they
+        change everything that follows from them; then the tray, where the same place is strange in most pictures; else
+        damage. Light, focus and tray only where they are evident: with parts of several types, or with damage that
+        shows in a whole picture, ten pictures are easily darker or sharper than the middle of training.
     """
     excess = np.median([reference.excess(sample) for sample in samples], axis=0)
     by_name = dict(zip(COLUMNS, (float(value) for value in excess), strict=True))
@@ -74,17 +82,31 @@ def likely_cause(reference: CaptureReference, samples: list[CaptureSample]) -> C
     focus = abs(by_name["log_sharpness"] - _gain_in_sharpness(reference, samples))
     whole = max(by_name["log_novelty"], by_name["log_typical"])
     shape = max(abs(by_name["log_area"]), abs(by_name["log_aspect"]))
-    if shape > 1 or whole > 1.2 + 0.6 * light + 0.15 * focus + 0.1 * clipping:
+    if shape > 1 or whole > 1.2 + _explained_by_light(by_name, light, clipping) + 0.15 * focus:
         return CAUSES["part"]
     place = _same_place(reference, samples)
-    if place > _CLEAR_PLACE and max(light, focus) < 1:
+    if place > _CLEAR_PLACE and max(light, focus) < 1 and "tray" in evident:
         return CAUSES["tray"]
-    light = max(light, clipping)
+    light = max(light, clipping) if "light" in evident else 0.0
+    focus = focus if "focus" in evident else 0.0
     if max(light, focus) > _CLEAR:
         return CAUSES["light" if light > focus else "focus"]
-    if place > _PLACE:
+    if place > _PLACE and "tray" in evident:
         return CAUSES["tray"]
+    if strongest in ("light", "focus"):  # a change too small to be clear by itself, but what else gave the alarm?
+        return CAUSES[strongest]
     return CAUSES["part" if whole > 1 else "damage"]
+
+
+def _explained_by_light(by_name: Mapping[str, float], light: float, clipping: float) -> float:
+    """How far the picture as a whole may move where the light did: what is lit otherwise looks otherwise.
+
+    No exposure makes a picture brighter and flatter, or darker and richer in contrast, at once, and none drives pixels
+    to the ends of the range without moving the mean.
+    """
+    brightness = abs(by_name["brightness"])
+    together = by_name["brightness"] * by_name["contrast"] >= 0
+    return 0.6 * (light if together else brightness) + 0.1 * min(clipping, 10 * brightness)
 
 
 def _gain_in_sharpness(reference: CaptureReference, samples: list[CaptureSample]) -> float:

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 
 from anomaly.capture import CaptureReference
-from anomaly.drift.causes import Cause, likely_cause
+from anomaly.drift.causes import CAUSES, Cause, likely_cause
 from anomaly.drift.evidence import SequentialTest
 from anomaly.drift.streams import STREAMS, new_values, reference_values, weights
 from anomaly.errors import ConfigError
@@ -21,6 +21,8 @@ USUAL_SHARE = 0.05
 ALARM_EVERY = 10_000
 """Ordinary pictures between two false alarms, on average, at least."""
 _MOST_RECENT = 10
+_BEYOND_CHANCE = 10
+"""Evidence of n ordinary pictures is n on average, so it is ten times that in at most one of ten cases (Markov)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,8 @@ class DriftReport:
     stream : str or None
         The value that gave it away.
     cause : Cause or None
+    also : Cause or None
+        Another cause that is as possible: damage, where the share of flagged pictures alone gave the alarm.
     evidence : ndarray of float64, (pictures,)
         Up to the alarm, NaN after it; an alarm is where it reaches ``level``.
     level : float
@@ -53,6 +57,7 @@ class DriftReport:
     start: int | None
     stream: str | None
     cause: Cause | None
+    also: Cause | None
     evidence: Float64Array = field(repr=False)
     level: float
     values: Float64Array = field(repr=False)
@@ -113,7 +118,7 @@ def monitor(
     ordinary, values = reference_values(reference), new_values(reference, samples)
     evidence = np.full(len(samples), np.nan)
     test = SequentialTest(ordinary, weights(), usual_share=usual)
-    alarm = start = stream = cause = None
+    alarm = start = stream = cause = also = None
     for number, (row, mark) in enumerate(zip(values, marks, strict=True)):
         by_stream = test.update(row, flagged=mark)
         evidence[number] = test.evidence
@@ -121,9 +126,22 @@ def monitor(
             strongest = int((weights() * by_stream).argmax())
             alarm, start, stream = number, test.start(strongest), STREAMS[strongest][1]
             recent = samples[max(start, number + 1 - _MOST_RECENT) : number + 1]
-            cause = likely_cause(reference, list(recent))
+            cause, also = _causes(reference, list(recent), by_stream, number + 1)
             break
-    return DriftReport(len(samples), alarm, start, stream, cause, evidence, alarm_every, values, ordinary, marks)
+    return DriftReport(len(samples), alarm, start, stream, cause, also, evidence, alarm_every, values, ordinary, marks)
+
+
+def _causes(
+    reference: CaptureReference, recent: list[CaptureSample], by_stream: Float64Array, pictures: int
+) -> tuple[Cause, Cause | None]:
+    """Return the likely cause, and damage besides where no value of a picture shows as much as the flags do."""
+    of_stream = [cause for cause, _ in STREAMS]
+    strongest = of_stream[int((weights() * by_stream).argmax())]
+    evident = {cause for cause, found in zip(of_stream, by_stream, strict=True) if found >= _BEYOND_CHANCE * pictures}
+    cause = likely_cause(reference, recent, evident=evident, strongest=strongest)
+    # Pictures that are dark or out of focus get parts flagged, and so does damage: then it takes a look at the parts.
+    also = CAUSES["damage"] if strongest == "damage" and cause.name != "damage" else None
+    return cause, also
 
 
 def _is_number(value: object) -> bool:

@@ -19,12 +19,47 @@ _WATCHED = (
     ("part", "log_typical", (1,)),
     ("part", "log_novelty", (1,)),
 )
+_CELL = "strangeness of cell "
 STREAMS = (
     *((cause, f"{name} {'up' if sign > 0 else 'down'}") for cause, name, signs in _WATCHED for sign in signs),
-    *(("tray", f"strangeness of cell {row + 1},{column + 1}") for row in range(CELLS) for column in range(CELLS)),
+    *(("tray", f"{_CELL}{row + 1},{column + 1}") for row in range(CELLS) for column in range(CELLS)),
     ("damage", "share of flagged pictures"),
 )
 """Cause and name of every stream; the last is no value of a picture but whether it was flagged."""
+MEASURE_WORDS = {
+    "brightness": "brightness",
+    "contrast": "contrast",
+    "log_sharpness": "sharpness",
+    "log_typical": "strangeness of nearly the whole picture",
+    "log_novelty": "distance of the whole picture from those of training",
+}
+"""What is watched in the words of people who do not know this program."""
+
+
+def stream_measure(name: str) -> tuple[str, int] | None:
+    """Return the measure of a stream, and -1 where its falling is watched, 1 where its rising is.
+
+    Returns
+    -------
+    tuple of (str, int), or None
+        None: a cell, or the share of flagged pictures, which have no other name.
+    """
+    measure, _, direction = name.rpartition(" ")
+    return (measure, -1 if direction == "down" else 1) if measure in MEASURE_WORDS else None
+
+
+def stream_words(name: str) -> str:
+    """Name a stream to people."""
+    measure = stream_measure(name)
+    if measure is not None:
+        return f"{MEASURE_WORDS[measure[0]]}, {'lower' if measure[1] < 0 else 'higher'} than in training"
+    if name.startswith(_CELL):
+        row, column = name.removeprefix(_CELL).split(",")
+        return (
+            f"strangeness of one place, row {row} from the top and column {column} from the left of a grid of "
+            f"{CELLS} x {CELLS}, higher than in training"
+        )
+    return f"{name}, higher than usual"
 
 
 def weights() -> Float64Array:

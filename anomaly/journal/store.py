@@ -30,6 +30,8 @@ SCHEMA_VERSION = 1
 STRANGENESS_SHAPE = (4, 4)
 _APPLICATION_ID = 0x676F6F64  # "good"
 _PATIENCE_S = 30.0
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+"""What SQLite answers where it can make no file beside a journal in write-ahead mode, even to read it."""
 _COLUMNS = (
     "time", "path", "sha256", "model", "calibration_version", "label", "score", "threshold", "probability",
     "measures", "warnings", "strangeness", "embedding",
@@ -62,7 +64,7 @@ class Journal:
     path : Path or str
         Made where it is missing, unless it is opened for reading only.
     read_only : bool
-        Nothing is written, and a missing file is an error.
+        Nothing is written, so its folder may be one that cannot be, and a missing file is an error.
     inputs : iterable of str
         Files that must not become the journal.
 
@@ -87,7 +89,7 @@ class Journal:
             self._connection = sqlite3.connect(real, timeout=_PATIENCE_S, isolation_level=None)
         try:
             with self._mapped():
-                self._prepare(read_only)
+                self._prepare_or_freeze(real, read_only=read_only)
         except BaseException:
             self.close()
             raise
@@ -203,6 +205,29 @@ class Journal:
         with self._mapped():
             rows = self._connection.execute(f"SELECT sha256, label, score FROM entries{where} ORDER BY id", values)
             return {sha256: Judged(label, score) for sha256, label, score in rows if sha256 in wanted}
+
+    def _prepare_or_freeze(self, real: str, *, read_only: bool) -> None:
+        """Prepare it, or read it as a file that nobody changes where SQLite cannot keep its own files beside it."""
+        try:
+            self._prepare(read_only)
+            return
+        except sqlite3.OperationalError as error:
+            if not read_only or error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
+                raise
+        # Nobody may be writing: a writer has files beside the journal, and then SQLite gets by without writing any
+        # (https://www.sqlite.org/wal.html#readonly). What rests in one of them, immutable=1 would not see.
+        rest = Path(f"{real}-wal")
+        if rest.is_file() and rest.stat().st_size:
+            raise JournalError(
+                f"cannot read the journal {self.path}: some of its rows are still in {self.path}-wal, and its folder "
+                "cannot be written: copy both files into a folder that can be written, and name the copy",
+                path=self.path,
+            )
+        self._connection.close()
+        self._connection = sqlite3.connect(
+            f"{Path(real).as_uri()}?mode=ro&immutable=1", uri=True, timeout=_PATIENCE_S, isolation_level=None
+        )
+        self._prepare(read_only)
 
     def _prepare(self, read_only: bool) -> None:
         execute = self._connection.execute

@@ -15,6 +15,7 @@ from anomaly.embedding.registry import backbone
 from anomaly.evaluation import EvaluationReport, evaluate_scores
 from anomaly.experiment import Experiment
 from anomaly.report.results import TestResults
+from anomaly.report.wording import data_option, work_option
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,8 @@ class Evidence:
         First line of the data's licence file; empty: none was found.
     experiment : Experiment or None
         The newest one on the same photographs of memory and validation.
+    work : str
+        Folder of recorded results and experiments, as the caller named it.
     """
 
     model: str
@@ -75,6 +78,7 @@ class Evidence:
     test: EvaluationReport | None
     data_licence: str = ""
     experiment: Experiment | None = None
+    work: str = "work"
 
     @property
     def calibration(self) -> Calibration | None:
@@ -102,6 +106,14 @@ class Evidence:
         """Return what a command needs to find this trained model: ``" --model DIR"``, or nothing for the default."""
         return "" if self.model == "trained" else f" --model {shlex.quote(self.model)}"
 
+    def report_options(self) -> str:
+        """Return what a command needs to find this trained model and what is recorded of it."""
+        return f"{self.option()}{work_option(self.work)}"
+
+    def experiment_options(self) -> str:
+        """Return what a command needs to find these photographs and the experiments on them."""
+        return f"{data_option(self.provenance.data)}{work_option(self.work)}"
+
 
 def gather(
     detector: Detector,
@@ -110,6 +122,7 @@ def gather(
     results: TestResults | None,
     data: Path | None,
     experiment: Experiment | None = None,
+    work: Path = Path("work"),
 ) -> Evidence:
     """Bring together what a trained model and its record say.
 
@@ -124,6 +137,8 @@ def gather(
         Folder of photographs, for its licence only.
     experiment : Experiment or None
         Recorded for the same photographs.
+    work : Path
+        Folder of recorded results and experiments.
     """
     manifest = read_manifest(folder)
     entry = backbone(detector.config.embedding.backbone)
@@ -150,6 +165,7 @@ def gather(
         test=test,
         data_licence="" if data is None else _licence(data),
         experiment=experiment,
+        work=str(work),
     )
 
 

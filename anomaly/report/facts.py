@@ -12,6 +12,7 @@ from anomaly.evaluation import EvaluationReport, Interval, Undefined
 from anomaly.experiment import CurvePoint
 from anomaly.report.evidence import Evidence
 from anomaly.report.results import CaptureRow, JudgedImage
+from anomaly.report.wording import work_option
 from anomaly.types import DAMAGED, UNDAMAGED
 
 
@@ -51,6 +52,8 @@ class Facts:
         How training came to the settings, as the trained model records it.
     model : str
         What a command needs to name the trained model: ``" --model DIR"``, or nothing.
+    work : str
+        What a command needs to find the experiments: ``" --work DIR"``, or nothing.
     data : str
         Folder that it was trained on.
     """
@@ -75,6 +78,7 @@ class Facts:
     label_curve: tuple[CurvePoint, ...] = ()
     selection: tuple[str, ...] = ()
     model: str = ""
+    work: str = ""
     data: str = "DIR"
 
     @property
@@ -129,6 +133,7 @@ def measure(evidence: Evidence) -> Facts:
         grouped=any(entry.group for entry in evidence.provenance.splits),
         damage_labelled=any(entry.label == DAMAGED for entry in evidence.provenance.splits),
         model=evidence.option(),
+        work=work_option(evidence.work),
         data=evidence.provenance.data or "DIR",
     )
 

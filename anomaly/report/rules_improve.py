@@ -70,7 +70,7 @@ def weak_ranking(facts: Facts) -> Advice | None:
             else "it sees the photographs at their full resolution already, so photograph the parts larger; "
         )
         + "then compare settings and backbones in an experiment.",
-        f"python model.py --experiment{data_option(facts.data)}",
+        f"python model.py --experiment{data_option(facts.data)}{facts.work}",
         "raise what the program can see (resolution, lens), then compare settings",
     )
 
@@ -220,7 +220,8 @@ def few_damaged(facts: Facts) -> Advice | None:
         f"confidence, needs at least {needed}, none of them missed.",
         f"Photograph and label at least {needed - n} more damaged batches, as they come, not only clear cases.",
         f"python model.py --recalibrate --data newly_labelled/ --max-miss-rate 0.05{facts.model}",
-        f"label {needed - n} more damaged batches",
+        # A promise does not help a model that cannot tell the labels apart: that comes first.
+        "" if weak_ranking(facts) else f"label {needed - n} more damaged batches",
     )
 
 
@@ -233,7 +234,7 @@ def no_experiment(facts: Facts) -> Advice | None:
         6,
         _settings(facts),
         "Let an experiment compare more settings over repeated splits; it may be interrupted and goes on.",
-        f"python model.py --experiment{data_option(facts.data)}",
+        f"python model.py --experiment{data_option(facts.data)}{facts.work}",
     )
 
 

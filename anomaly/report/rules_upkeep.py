@@ -62,11 +62,12 @@ def alarm_limit(facts: Facts) -> Advice | None:
     found = false_alarm_rate(facts)
     if found is None:
         return None
+    did = "tested" if facts.undamaged else "chose"  # as false_alarm_rate picks them
     if found.n < FEWEST:
         return Advice(
             "alarm-limit",
             2,
-            f"Only {plural(found.n, 'undamaged batch', 'undamaged batches')} tested the threshold, {found.count} of "
+            f"Only {plural(found.n, 'undamaged batch', 'undamaged batches')} {did} the threshold, {found.count} of "
             "them flagged: too few to say how many false alarms are normal.",
             f"Test at least {FEWEST} undamaged batches; this section then names the number of flagged good batches "
             "that is no accident any more.",
@@ -76,7 +77,7 @@ def alarm_limit(facts: Facts) -> Advice | None:
     return Advice(
         "alarm-limit",
         2,
-        f"{found.count} of {found.n} undamaged batches that chose or tested the threshold were flagged "
+        f"{found.count} of {found.n} undamaged batches that {did} the threshold were flagged "
         f"({percent(found.value)}; up to {percent(found.high)} is compatible with that).",
         f"When a person finds nothing wrong with more than {limit} of {WATCHED} batches in a row that should be good, "
         "yet the program flags them, something has changed: run the monitor, mend the cause, and only then "

@@ -8,7 +8,7 @@ from anomaly.report.advice import Advice
 from anomaly.report.document import Advised, Block, Figure, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_curves, plot_sessions
-from anomaly.report.wording import data_option, plural, were
+from anomaly.report.wording import plural, were
 from anomaly.types import UNDAMAGED
 
 
@@ -53,7 +53,7 @@ def _unmeasured(evidence: Evidence) -> Missing:
     what = "How the photographs were taken was not measured for this report"
     if not evidence.provenance.splits:
         return Missing(f"{what}: the trained model does not record them.", "python model.py --train --data DIR")
-    return Missing(f"{what}.", f"python model.py --report --data DIR{evidence.option()}")
+    return Missing(f"{what}.", f"python model.py --report --data DIR{evidence.report_options()}")
 
 
 def _curves(evidence: Evidence, pictures: dict[str, bytes]) -> list[Block]:
@@ -61,7 +61,7 @@ def _curves(evidence: Evidence, pictures: dict[str, bytes]) -> list[Block]:
     experiment = evidence.experiment
     if experiment is None:
         missing = "How many more photographs buy how much (the learning curve) was not measured."
-        return [Missing(missing, f"python model.py --experiment{data_option(evidence.provenance.data)}")]
+        return [Missing(missing, f"python model.py --experiment{evidence.experiment_options()}")]
     pictures["curves.svg"] = plot_curves(experiment.memory_curve, experiment.label_curve)
     return [
         Figure(

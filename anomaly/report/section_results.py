@@ -94,7 +94,7 @@ def _nothing(evidence: Evidence) -> list[Block]:
         return [
             Missing(
                 f"There is no figure for parts that the model has not seen: {not_judged(evidence)}.",
-                f"python model.py --report --data DIR{evidence.option()}",
+                f"python model.py --report --data DIR{evidence.report_options()}",
             )
         ]
     if evidence.planned:
@@ -102,7 +102,7 @@ def _nothing(evidence: Evidence) -> list[Block]:
             Missing(
                 "The test photographs have not been judged for this report, because their folder "
                 f"{printable_name(evidence.provenance.data) or ''} was not found.",
-                f"python model.py --report --data DIR{evidence.option()}",
+                f"python model.py --report --data DIR{evidence.report_options()}",
             )
         ]
     return [

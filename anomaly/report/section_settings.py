@@ -6,7 +6,7 @@ from anomaly.experiment import Experiment, TrialRow, best_first, describe
 from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Part, Section, Table
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_importance, plot_trials
-from anomaly.report.wording import data_option, percent, plural
+from anomaly.report.wording import percent, plural
 
 TITLE = "3  Experiments for choosing and tuning the model"
 SHOWN = 8
@@ -29,12 +29,12 @@ def settings_section(evidence: Evidence) -> Part:
         blocks.append(
             Missing(
                 "No experiment is on record for these photographs.",
-                f"python model.py --experiment{data_option(evidence.provenance.data)}",
+                f"python model.py --experiment{evidence.experiment_options()}",
             )
         )
         return Part(Section(TITLE, tuple(blocks)))
     blocks += [
-        Paragraph(_method(experiment)),
+        Paragraph(_method(experiment, sessions=any(entry.group for entry in evidence.provenance.splits))),
         _table(experiment),
         Figure(
             "trials.svg",
@@ -52,13 +52,21 @@ def settings_section(evidence: Evidence) -> Part:
     return Part(Section(TITLE, tuple(blocks)), pictures)
 
 
-def _method(experiment: Experiment) -> str:
+def _method(experiment: Experiment, *, sessions: bool) -> str:
     space = experiment.space
-    together = (
-        "photographs of one session stayed together"
-        if experiment.kept_together
-        else "there were too few sessions to keep their photographs together, so these figures are too good"
-    )
+    if sessions:
+        together = (
+            "photographs of one session stayed together"
+            if experiment.kept_together
+            else "there were too few sessions to keep their photographs together, so these figures are too good"
+        )
+    else:
+        together = (
+            "near-duplicates stayed together; the data name no sessions, so photographs of one day may have been on "
+            "both sides"
+            if experiment.kept_together
+            else "there were too many near-duplicates to keep them together, so these figures are too good"
+        )
     return (
         f"**The experiment** `{experiment.identity}` compared {plural(len(experiment.trials), 'combination')} on "
         f"{experiment.undamaged} undamaged and {experiment.damaged} damaged photographs. Each was judged "
@@ -100,5 +108,5 @@ def _used(evidence: Evidence, experiment: Experiment) -> str:
         return "This model was trained with the chosen settings."
     return (
         "This model was trained without the outcome of the experiment; "
-        f"`python model.py --train --from-experiment{data_option(evidence.provenance.data)}` uses it."
+        f"`python model.py --train --from-experiment{evidence.experiment_options()}` uses it."
     )

@@ -150,7 +150,7 @@ def _untested(evidence: Evidence) -> Missing:
     if evidence.planned:
         return Missing(
             f"How often it errs is not known here: {not_judged(evidence)}.",
-            f"python model.py --report --data DIR{evidence.option()}",
+            f"python model.py --report --data DIR{evidence.report_options()}",
         )
     return Missing(
         "How often it errs is not known: no photograph was kept for a test.",

@@ -88,6 +88,11 @@ def data_option(folder: str, *, always: bool = False) -> str:
     return "" if folder == "data/parts" and not always else f" --data {shlex.quote(folder or 'DIR')}"
 
 
+def work_option(folder: str) -> str:
+    """Return what a command needs to find recorded results and experiments: ``" --work DIR"``, or nothing."""
+    return "" if folder == "work" else f" --work {shlex.quote(folder)}"
+
+
 def kind(defect: str) -> str:
     """Return a kind of damage in words: ``bent tooth`` of ``bent_tooth``."""
     return defect.replace("_", " ").replace("+", " and ")

@@ -52,6 +52,11 @@ def test_too_few_undamaged_images_are_named():
     assert any("8 undamaged" in note and "19 are needed" in note for note in calibration.notes)
 
 
+def test_one_image_is_counted_as_one():
+    (note,) = (note for note in calibrate(UNDAMAGED[:1], []).notes if "cannot support" in note)
+    assert note.startswith("1 undamaged validation image cannot support")
+
+
 def test_promises_are_recorded_with_target_and_confidence():
     alarm = calibrate(UNDAMAGED, DAMAGED, objective="max-false-alarm-rate", target=0.05, confidence=0.9)
     miss = calibrate(UNDAMAGED, DAMAGED, objective="max-miss-rate", target=0.05)

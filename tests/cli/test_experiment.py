@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from anomaly.cli import main
+from anomaly.cli.experiment import _where
+from anomaly.cli.options import DEFAULT_WORK
+from anomaly.cli.parser import parse
 from anomaly.detector import load_detector
 from tests.parts import TINY, write_dataset
 
@@ -53,6 +57,18 @@ def test_the_table_and_the_choice_are_told(data: Path, capsys: pytest.CaptureFix
     assert "the test split was not touched" in out
     assert "chosen: " in out
     assert sum(line.startswith("*") for line in out.splitlines()) == 1
+    hint = out.splitlines()[-1].partition("train with ")[2]
+    assert shlex.split(hint) == [
+        "--train", "--from-experiment", "--data", str(data / "parts"), "--work", str(data / "work")
+    ]  # fmt: skip
+
+
+def test_the_hint_names_what_was_named_and_quotes_it_for_the_shell() -> None:
+    assert _where(parse(["--experiment"])) == ""
+    assert _where(parse(["--experiment", "--data", "our parts", "--work", "W 2"])) == " --data 'our parts' --work 'W 2'"
+    # Which folder that is depends on where the program is called.
+    assert _where(parse(["--experiment", "--data", "data/parts"])) == " --data data/parts"
+    assert _where(parse(["--experiment", "--work", DEFAULT_WORK])) == ""
 
 
 @pytest.mark.slow

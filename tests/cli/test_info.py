@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from anomaly.cli import main
-from anomaly.detector import fingerprint
+from anomaly.detector import fingerprint, load_detector
 
 
 def test_json(trained_model: Path, parts_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,6 +33,18 @@ def test_text(trained_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
     for word in ("fingerprint", "memory bank", "bank: ", "threshold", "licence", "[geometry] size=96"):
         assert word in out
+
+
+def test_the_hint_names_the_model_that_was_named(
+    trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "our model"
+    dataclasses.replace(load_detector(trained_model, device="cpu"), history=None).save(model)
+    capsys.readouterr()
+    assert main(["--info", "--model", str(model)]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "make one with" in line)
+    hint = shlex.split(line.partition("make one with ")[2])
+    assert hint == ["--recalibrate", "--data", "DIR", "--model", str(model)]
 
 
 def test_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

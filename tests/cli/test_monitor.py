@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from anomaly.cli import main
+from anomaly.cli.json_keys import KEYS
 from tests.parts import draw_part
 
 
@@ -35,6 +37,7 @@ def test_a_darker_light_is_found_dated_and_named(
     told = capsys.readouterr().out
     assert told.startswith("changed: the light or the exposure changed")
     assert "what to do: check lamps" in told
+    assert re.search(r"^first seen in: [a-z ]+, (lower|higher) than (in training|usual)$", told, re.MULTILINE)
     assert chart.read_bytes().startswith(b"\x89PNG")
     before = journal.read_bytes()
     assert main([*call, "--chart", str(journal)]) == 1
@@ -42,10 +45,18 @@ def test_a_darker_light_is_found_dated_and_named(
     assert journal.read_bytes() == before
     assert main([*call, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
+    assert tuple(facts) == KEYS["--monitor"]
     assert (facts["changed"], facts["cause"]) == (True, "light")
     assert abs(facts["start"]["number"] - 41) <= 3
     assert main([*call, "--since", facts["alarm"]["time"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["pictures"] == 70 - facts["alarm"]["number"]
+    # As it is told: what came between the alarm and the mending must not raise the next alarm.
+    (printed,) = re.findall(r"begin anew with --since (\S+) \(", told)
+    assert printed == facts["last"]["time"]
+    judge(trained_model, tmp_path / "mended", journal, gain=1.0, seeds=range(2200, 2220))
+    capsys.readouterr()
+    assert main([*call, "--since", printed, "--exit-code"]) == 0
+    assert capsys.readouterr().out.startswith("no change: 20 pictures")
 
 
 def test_what_is_missing_is_said(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,19 @@ def test_settings_are_toml_values_and_bare_words() -> None:
     )
 
 
+@pytest.mark.parametrize("verb", ["--train", "--experiment"])
+def test_several_settings_may_follow_one_set_and_more_another(verb: str) -> None:
+    words = ["--set", "geometry.size=512", "bank.turns=24", "--data", "d", "--set", "scoring.smoothing=0.5"]
+    found = parse([verb, *words])
+    assert found.settings == (("geometry.size", 512), ("bank.turns", 24), ("scoring.smoothing", 0.5))
+    assert found.data == "d"
+
+
+def test_no_verb_takes_both_images_and_several_values() -> None:
+    for verb in VERBS:
+        assert not (verb.takes_images and any(option.repeatable for option in verb.options)), verb.flag
+
+
 @pytest.mark.parametrize(
     ("words", "aim"),
     [
@@ -74,6 +87,7 @@ def test_ways_to_say_an_aim(words: list[str], aim: Aim | None) -> None:
         (["--info", "--model", "a", "--model", "b"], "given twice"),
         (["--predict", "a.png", "--device", "tpu"], "tpu"),
         (["--train", "--set", "geometry.size"], "SECTION.NAME=VALUE"),
+        (["--train", "--set", "geometry.size=512", "parts/"], "SECTION.NAME=VALUE"),
         (["--train", "--seed", "one"], "whole number"),
         (["--train", "--from-experiment", "--weights", "w.pth"], "does not use --weights"),
         (["--evaluate"], "needs --data"),

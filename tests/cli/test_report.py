@@ -12,6 +12,7 @@ import pytest
 from pypdf import PdfReader
 
 from anomaly.cli import main
+from anomaly.cli.json_keys import KEYS
 from anomaly.detector import fingerprint, load_detector
 from tests.parts import TINY, write_dataset, write_part
 
@@ -99,6 +100,7 @@ def test_json_says_where(
 ) -> None:
     report(trained_model, tmp_path, "--json", "--data", str(parts_folder))
     facts = json.loads(capsys.readouterr().out)
+    assert tuple(facts) == KEYS["--report"]
     assert Path(facts["report"]).is_file()
     assert Path(facts["results"]).is_file()
     assert 3 <= facts["pages"] <= 8

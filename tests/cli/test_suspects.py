@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from anomaly.cli import main
+from anomaly.cli.suspects import suspect_lines
 from anomaly.config import Config
 from anomaly.detector import load_detector
+from anomaly.detector.suspects import Suspect
 from anomaly.errors import OutputError
 from anomaly.imaging import load_image
 from tests.parts import TINY, write_dataset, write_part
@@ -70,3 +73,21 @@ def test_where_they_cannot_be_drawn_the_trained_model_is_told_of_first(
     assert err == (
         "error: the training images that look damaged could not be drawn: cannot write x (No space left on device)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ([(2.0, False), (1.9, True), (0.5, True)], "2 of the 12 {} look {}, 1 of them left out; 1 more was left out"),
+        ([(2.0, False), (0.5, True), (0.4, True)], "1 of the 12 {} looks {}; 2 more were left out"),
+        ([(2.0, False), (1.9, False)], "2 of the 10 {} look {}, none left out"),
+        ([(2.0, True)], "1 of the 11 {} looks {}, 1 of them left out"),
+    ],
+)
+def test_the_sum_says_how_many_names_follow(facts: list[tuple[float, bool]], told: str, tmp_path: Path) -> None:
+    suspects = [Suspect(f"{i}.png", score, 1.0, left_out) for i, (score, left_out) in enumerate(facts)]
+    training = SimpleNamespace(suspects=suspects, detector=SimpleNamespace(bank_images=range(10)))
+    first, *names = suspect_lines(training, {}, tmp_path)  # type: ignore[arg-type]
+    words = "undamaged images for the memory bank", "damaged among the others (score above 1.00 without their own rows)"
+    assert first == f"suspects: {told.format(*words)}"
+    assert len(names) == len(suspects)

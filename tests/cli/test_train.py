@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomaly.cli import data_folder, main, train
+from anomaly.cli.json_keys import KEYS
 from anomaly.cli.parser import parse
 from anomaly.config import Config
 from tests.parts import TINY, write_dataset
@@ -107,6 +108,7 @@ def test_training_tells_splits_threshold_and_test(
     told, err = capsys.readouterr()
     assert err == ""
     facts = json.loads(told)
+    assert tuple(facts) == KEYS["--train"]
     assert facts["validation"]["misses"] == 0
     assert facts["test"]["overall"]["n_damaged"] == 3
 

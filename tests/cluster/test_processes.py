@@ -5,6 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -98,3 +101,64 @@ def test_processes_must_be_worth_their_start(monkeypatch: pytest.MonkeyPatch) ->
     for images, count, expected in ((31, 2, 1), (32, 2, 2), (1000, 2, 2), (1000, 64, 8), (99, 1, 1)):
         monkeypatch.setattr(processes, "cores", lambda count=count: count)
         assert worthwhile(images) == expected
+
+
+def test_a_process_does_not_hear_ctrl_c_even_if_what_starts_it_had_to_be_started_first(order: Order) -> None:
+    from multiprocessing import resource_tracker
+
+    # CPython 3.11 lets SIGINT through again when it starts this one, which it does once: as in a fresh program.
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+    with Processes(order) as team:
+        worker = team.start()
+        status = Path(f"/proc/{worker.process.pid}/status").read_text()
+        blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
+        assert int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_ctrl_c_prints_nothing_of_a_process_and_a_kill_leaves_none(
+    trained_model: Path, photographs: list[str], tmp_path: Path, stop: signal.Signals
+) -> None:
+    script = tmp_path / "many.py"
+    script.write_text(_MANY)
+    call = [sys.executable, str(script), str(trained_model), *photographs]
+    program = subprocess.Popen(
+        call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert program.stdout is not None
+    children = [int(pid) for pid in program.stdout.readline().split()]
+    assert len(children) == 2
+    if stop == signal.SIGINT:
+        for child in children:
+            os.kill(child, stop)
+        time.sleep(1.0)  # so that what they would say is not cut short by their end
+        os.killpg(program.pid, stop)  # a terminal sends it to every process of the call
+    else:
+        program.kill()
+    _, err = program.communicate(timeout=60)
+    assert program.returncode == (130 if stop == signal.SIGINT else -signal.SIGKILL), err
+    assert err == ""
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in children):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+ROOT = Path(__file__).parents[2]
+_MANY = """
+import multiprocessing, sys
+from anomaly.cluster import Order, judge_in_processes
+
+if __name__ == "__main__":
+    paths = sys.argv[2:]
+    try:
+        for number, _ in enumerate(judge_in_processes(Order(sys.argv[1], ".", device="cpu"), paths, workers=2)):
+            if number == 0:
+                print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+                while True:
+                    pass
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""

@@ -10,8 +10,8 @@ from PIL import Image
 from anomaly.capture import CaptureReference
 from anomaly.capture.fit import fit_reference
 from anomaly.drift import CAUSES, monitor, usual_share
-from anomaly.drift.chart import draw_chart
-from anomaly.drift.streams import STREAMS, weights
+from anomaly.drift.chart import draw_chart, shown_streams
+from anomaly.drift.streams import STREAMS, stream_words, weights
 from anomaly.errors import ConfigError
 from anomaly.types import CaptureSample
 from tests.capture.samples import draw_sample, draw_samples
@@ -108,3 +108,91 @@ def test_alarms_that_never_or_always_come_are_refused(reference: CaptureReferenc
 def test_there_is_a_mark_for_each_picture_or_for_none(reference: CaptureReference) -> None:
     with pytest.raises(ConfigError, match="a mark for each of 2 pictures, got 1"):
         monitor(reference, reference.samples[:2], flagged=[True])
+
+
+# --- which cause is named ---------------------------------------------------------------------------------------------
+
+
+def of_two_types(random: np.random.Generator, sharp: bool) -> CaptureSample:
+    return draw_sample(random, log_sharpness=1.5 if sharp else 0.0)
+
+
+def test_damage_of_one_of_two_part_types_is_no_fault_of_the_focus() -> None:
+    random = np.random.default_rng(11)
+    mixed = fit_reference([of_two_types(random, i % 3 == 0) for i in range(60)], false_alarm_rate=0.01)
+    named = []
+    for _ in range(10):
+        pictures = [of_two_types(random, i % 3 == 0) for i in range(30)]
+        pictures += [of_two_types(random, i % 10 != 0) for i in range(24)]
+        report = monitor(mixed, pictures, flagged=[False] * 30 + [True] * 24)
+        assert report.cause is not None
+        assert report.stream == "share of flagged pictures"
+        named.append((report.cause.name, report.also))
+    assert named == [("damage", None)] * 10
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+def test_where_the_flags_alone_gave_the_alarm_damage_is_as_possible(reference: CaptureReference, flagged: bool) -> None:
+    random = np.random.default_rng(12)
+    pictures = [draw_sample(random) for _ in range(30)] + [draw_sample(random, log_sharpness=-1.2) for _ in range(20)]
+    report = monitor(reference, pictures, flagged=[False] * 30 + [flagged] * 20)
+    assert report.cause == CAUSES["focus"]
+    assert report.also == (CAUSES["damage"] if flagged else None)
+    assert not any("not to blame" in cause.advice for cause in CAUSES.values())
+
+
+def test_no_exposure_makes_pictures_brighter_and_flatter_at_once(reference: CaptureReference) -> None:
+    random = np.random.default_rng(13)
+    moved = {"brightness": 0.05, "contrast": -0.13, "log_typical": 0.4}
+    pictures = [draw_sample(random) for _ in range(30)] + [draw_sample(random, **moved) for _ in range(20)]
+    assert monitor(reference, pictures).cause == CAUSES["part"]
+
+
+def test_a_slight_change_of_light_is_no_damage(reference: CaptureReference) -> None:
+    random = np.random.default_rng(14)
+    pictures = [draw_sample(random) for _ in range(30)] + [draw_sample(random, brightness=-0.026) for _ in range(300)]
+    report = monitor(reference, pictures)
+    assert report.stream == "brightness down"
+    assert report.cause == CAUSES["light"]
+
+
+# --- what people read -------------------------------------------------------------------------------------------------
+
+
+def test_every_stream_has_a_name_for_people() -> None:
+    told = [stream_words(name) for _, name in STREAMS]
+    assert len(set(told)) == len(STREAMS)
+    assert not any("_" in words or "log" in words or "novelty" in words for words in told)
+    assert stream_words("contrast down") == "contrast, lower than in training"
+    assert "row 4 from the top and column 1 from the left" in stream_words("strangeness of cell 4,1")
+
+
+def test_the_chart_shows_the_value_and_not_its_negative(
+    reference: CaptureReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.axes import Axes
+
+    drawn: dict[str, list[float]] = {}
+    label = Axes.set_ylabel
+
+    def remember(axes: Axes, words: str) -> object:
+        if axes.lines:
+            drawn[words] = [float(y) for y in axes.lines[0].get_ydata()]
+        return label(axes, words)
+
+    monkeypatch.setattr(Axes, "set_ylabel", remember)
+    random = np.random.default_rng(15)
+    pictures = [draw_sample(random) for _ in range(30)] + [draw_sample(random, contrast=-0.12) for _ in range(20)]
+    report = monitor(reference, pictures)
+    assert report.stream == "contrast down"
+    draw_chart(report)
+    assert drawn["contrast"] == pytest.approx([picture.measures["contrast"] for picture in pictures])
+    assert not any("_" in words for words in drawn)
+
+
+def test_the_chart_shows_no_value_twice(reference: CaptureReference) -> None:
+    random = np.random.default_rng(16)
+    pictures = [draw_sample(random) for _ in range(30)] + [draw_sample(random, brightness=-0.2) for _ in range(20)]
+    report = monitor(reference, pictures)
+    assert report.stream == "brightness down"
+    assert "brightness down" not in shown_streams(report)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -206,3 +208,83 @@ def test_two_writers_killed_at_random_lose_no_acknowledged_row(tmp_path: Path) -
     check = sqlite3.connect(path)
     assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     check.close()
+
+
+# --- where nothing can be written -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def forbid(tmp_path: Path) -> Iterator[Callable[[Path], list[str]]]:
+    """Take all rights to write away, and return what starts a program that root's privileges do not help."""
+    made: list[Path] = []
+
+    def take_away(folder: Path) -> list[str]:
+        for path in (*folder.iterdir(), folder):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        made.append(folder)
+        if os.access(folder, os.W_OK):  # root
+            if shutil.which("setpriv") is None:
+                pytest.skip("root may write everywhere, and there is no setpriv")
+            lost = "-dac_override,-dac_read_search"
+            return ["setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}"]
+        return []
+
+    yield take_away
+    for folder in made:
+        folder.chmod(0o755)
+
+
+_READ = """
+import sys
+from anomaly.errors import JournalError
+from anomaly.journal import Journal
+
+try:
+    with Journal(sys.argv[1], read_only=True) as journal:
+        print(len(journal.read()))
+except JournalError as error:
+    print(error)
+"""
+
+
+def read_elsewhere(path: Path, words: list[str]) -> str:
+    call = [*words, sys.executable, "-c", _READ, str(path)]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("rest", [None, b""])
+def test_a_journal_in_a_folder_that_cannot_be_written_is_read(
+    tmp_path: Path, forbid: Callable[[Path], list[str]], rest: bytes | None
+) -> None:
+    folder = tmp_path / "100 % read only?#"
+    folder.mkdir()
+    with Journal(folder / "j.sqlite") as journal:
+        for i in range(3):
+            journal.append(entry(i))
+    if rest is not None:
+        (folder / "j.sqlite-wal").write_bytes(rest)
+    before = sorted(folder.iterdir())
+    assert read_elsewhere(folder / "j.sqlite", forbid(folder)) == "3\n"
+    assert sorted(folder.iterdir()) == before
+
+
+def test_rows_that_only_a_writer_can_take_over_are_not_left_out_silently(
+    tmp_path: Path, forbid: Callable[[Path], list[str]]
+) -> None:
+    (tmp_path / "copy").mkdir()
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.append(entry())
+        for name in ("j.sqlite", "j.sqlite-wal"):
+            shutil.copy(tmp_path / name, tmp_path / "copy" / name)
+    told = read_elsewhere(tmp_path / "copy" / "j.sqlite", forbid(tmp_path / "copy"))
+    assert "some of its rows are still in" in told
+    assert "name the copy" in told
+    assert told.count("\n") == 1
+
+
+def test_rows_of_a_writer_at_work_are_read_there(tmp_path: Path, forbid: Callable[[Path], list[str]]) -> None:
+    folder = tmp_path / "live"
+    folder.mkdir()
+    with Journal(folder / "j.sqlite") as journal:
+        journal.append(entry())
+        assert read_elsewhere(folder / "j.sqlite", forbid(folder)) == "1\n"

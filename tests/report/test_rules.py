@@ -131,6 +131,14 @@ def test_few_damaged() -> None:
     assert rules_improve.few_damaged(Facts()) is None
 
 
+def test_a_promise_is_no_headline_for_a_model_that_cannot_tell_the_labels_apart() -> None:
+    few = Facts(validation=tuple(scores(DAMAGED, [2.0] * 50)))
+    assert said(rules_improve.few_damaged(few)).headline == "label 9 more damaged batches"
+    weak = dataclasses.replace(few, auroc=Interval(0.66, 0.56, 0.75))
+    assert said(rules_improve.few_damaged(weak)).headline == ""
+    assert said(rules_improve.few_damaged(weak)).finding == said(rules_improve.few_damaged(few)).finding
+
+
 def test_no_experiment() -> None:
     assert "--data shop/" in said(rules_improve.no_experiment(Facts(data="shop/"))).command
     assert said(rules_improve.no_experiment(Facts(data="our shop/"))).command.endswith("--data 'our shop/'")
@@ -180,6 +188,18 @@ def test_alarm_limit_is_a_number_that_chance_hardly_exceeds() -> None:
     assert f"more than {limit} of 100" in told.action
     assert "too few" in said(rules_upkeep.alarm_limit(Facts(test=tuple(passed(7))))).finding
     assert rules_upkeep.alarm_limit(Facts()) is None
+
+
+def test_alarm_limit_says_which_photographs_it_counts() -> None:
+    tested = said(rules_upkeep.alarm_limit(Facts(test=(*passed(79), *flagged(1)))))
+    assert tested.finding.startswith("1 of 80 undamaged batches that tested the threshold were flagged")
+    validation = tuple(scores(UNDAMAGED, [1.0] * 80))
+    chosen = Facts(validation=validation, calibration=calibrate([1.0] * 80, [2.0]))
+    assert said(rules_upkeep.alarm_limit(chosen)).finding.startswith(
+        "0 of 80 undamaged batches that chose the threshold were flagged"
+    )
+    few = dataclasses.replace(chosen, validation=validation[:7])
+    assert "Only 7 undamaged batches chose the threshold" in said(rules_upkeep.alarm_limit(few)).finding
 
 
 def test_surprising_count_by_hand() -> None:

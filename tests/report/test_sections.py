@@ -6,9 +6,14 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 
+from anomaly.cli.options import DEFAULT_WORK
+from anomaly.evaluation import Interval
+from anomaly.experiment import Experiment, TrialRow
 from anomaly.report.document import Block, Bullets, Missing, Paragraph, Table
 from anomaly.report.evidence import Evidence
+from anomaly.report.facts import Facts, measure
 from anomaly.report.plots import plot_sessions
+from anomaly.report.rules_improve import no_experiment, weak_ranking
 from anomaly.report.section_advice import capture_section
 from anomaly.report.section_data import preprocessing_section, split_section
 from anomaly.report.section_results import left_out, not_judged, results_section
@@ -17,6 +22,7 @@ from anomaly.types import DAMAGED
 from tests.report.samples import capture, evidence, examined, found, passed
 
 TEST = (*passed(3), *found(2))
+WEAK = Interval(0.66, 0.56, 0.75)
 
 
 def lacking(blocks: Sequence[Block]) -> list[Missing]:
@@ -115,6 +121,54 @@ def test_folders_with_blanks_are_quoted_in_commands() -> None:
     for part in (settings_section(known), capture_section(known, ())):
         commands = [shlex.split(missing.command) for missing in lacking(part.section.blocks)]
         assert ["python", "model.py", "--experiment", "--data", "our parts/"] in commands
+
+
+def test_commands_name_the_folder_of_experiments_where_it_is_another_one() -> None:
+    known = dataclasses.replace(evidence(data="our parts/", test=TEST), work="our work")
+    commands = [
+        missing.command
+        for part in (settings_section(known), capture_section(known, ()), results_section(known, {}))
+        for missing in lacking(part.section.blocks)
+    ]
+    options = ["--data", "our parts/", "--work", "our work"]
+    assert ["python", "model.py", "--experiment", *options] in map(shlex.split, commands)
+    assert "python model.py --report --data DIR --work 'our work'" in commands
+    for rule, facts in ((no_experiment, measure(known)), (weak_ranking, Facts(auroc=WEAK, work=" --work w"))):
+        advice = rule(facts)
+        assert advice is not None
+        assert " --work " in advice.command
+    used = dataclasses.replace(known, experiment=experiment())
+    assert "--train --from-experiment --data 'our parts/' --work 'our work'" in words(
+        settings_section(used).section.blocks
+    )
+    assert "--work" not in " ".join(m.command for m in lacking(settings_section(evidence()).section.blocks))
+    assert evidence().work == DEFAULT_WORK
+
+
+def experiment(*, kept_together: bool = True) -> Experiment:
+    row = TrialRow(0, {"geometry.size": 224}, 0.1, 0.01, 0.9, 0.8, 0.95, 3, 1.0)
+    return Experiment(
+        identity="e", created="", data="parts/", dataset="d", images="i", config={}, space={"repeats": 2, "folds": 3},
+        undamaged=20, damaged=9, units=29, kept_together=kept_together, trials=(row,), best=0, chosen=0,
+        reason="the only one", importance={}, memory_curve=(), label_curve=(),
+    )  # fmt: skip
+
+
+def test_sessions_stayed_together_only_where_there_are_any() -> None:
+    def told(known: Evidence, *, kept_together: bool) -> str:
+        with_it = dataclasses.replace(known, experiment=experiment(kept_together=kept_together))
+        return words(settings_section(with_it).section.blocks)
+
+    none = evidence(test=TEST)
+    splits = tuple(dataclasses.replace(entry, group="monday") for entry in none.provenance.splits)
+    some = dataclasses.replace(none, provenance=dataclasses.replace(none.provenance, splits=splits))
+    assert "photographs of one session stayed together" in told(some, kept_together=True)
+    assert "too few sessions" in told(some, kept_together=False)
+    for kept_together in (True, False):
+        said = told(none, kept_together=kept_together)
+        assert "of one session stayed" not in said
+        assert "too few sessions" not in said
+    assert "near-duplicates stayed together; the data name no sessions" in told(none, kept_together=True)
 
 
 def test_the_sessions_figure_is_of_undamaged_photographs() -> None:
