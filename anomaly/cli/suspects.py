@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -24,8 +25,10 @@ _OURS = re.compile(r"suspect-[0-9]{2}_.*\.png")
 
 
 def suspects_folder(model: Path) -> Path:
-    """Return where the heatmaps go: beside the trained model."""
-    return model.absolute().with_name(f"{model.absolute().name}-suspects")
+    """Return where the heatmaps go: beside the trained model, and named from where that is named from."""
+    whole = model.absolute()
+    folder = whole.with_name(f"{whole.name}-suspects")
+    return folder if model.is_absolute() else Path(os.path.relpath(folder))
 
 
 def draw_suspects(training: Training, paths: Mapping[str, Path], model: Path, progress: Reporter) -> dict[str, Path]:

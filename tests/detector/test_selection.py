@@ -167,14 +167,14 @@ def test_the_selection_is_never_given_a_test_image() -> None:
 def test_training_opens_no_image_of_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_dataset(tmp_path / "parts", undamaged=26, damaged=12)
     opened: set[Path] = set()
-    for module in (anomaly.detector.ahead, anomaly.detector.detector):
-        real = module.load_image
+    for module, name in ((anomaly.detector.ahead, "load_image"), (anomaly.detector.detector, "load_known")):
+        real = getattr(module, name)
 
         def spy(path, *, limits=None, real=real):
             opened.add(Path(path))
             return real(path, limits=limits)
 
-        monkeypatch.setattr(module, "load_image", spy)
+        monkeypatch.setattr(module, name, spy)
     config = replace(SMALL, selection=replace(SMALL.selection, sizes=(96,), top_share=(0.01,)))
     training = train(read_dataset(folder), config, data="parts", device="cpu")
     assert training.selection.trials
