@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomaly.cli.data_folder import folder_trained_on
 from anomaly.cli.options import DEFAULT_REPORT
-from anomaly.cli.output import emit
+from anomaly.cli.output import check_place, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
@@ -92,6 +92,7 @@ def _check_before(output: Path) -> None:
             "name one that ends in .pdf, and make its folder first",
             path=output,
         )
+    check_place(output)
     check_parent(output)
 
 

@@ -79,13 +79,16 @@ def test_a_photograph_that_is_not_judged_is_not_replaced_either(
     assert (inside / place).read_bytes() == before
 
 
-@pytest.mark.parametrize("words", [["--heatmap", "--output"], ["--predict", "--csv"], ["--predict", "--journal"]])
+@pytest.mark.parametrize(
+    "words", [["--heatmap", "--output"], ["--predict", "--csv"], ["--predict", "--journal"], ["--report", "--output"]]
+)
 def test_nothing_is_written_into_a_trained_model(
     trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     verb, option = words
-    place = trained_model / "thumbnails" / "new.png"
-    assert main([verb, "bad.png", option, str(place), "--model", str(trained_model)]) == 1
+    place = trained_model / "thumbnails" / ("new.pdf" if verb == "--report" else "new.png")
+    images = [] if verb == "--report" else ["bad.png"]
+    assert main([verb, *images, option, str(place), "--model", str(trained_model)]) == 1
     assert capsys.readouterr().err == f"error: cannot write {place}: it is in a trained model, name another folder\n"
     assert not place.exists()
 
