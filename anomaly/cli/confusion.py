@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from anomaly.calibration import Calibration
+from anomaly.cli.output import check_named
 from anomaly.config import ImageConfig
 from anomaly.dataset import LabelledImage
 from anomaly.detector import Detector
-from anomaly.errors import NotCalibratedError, OutputError
+from anomaly.errors import NotCalibratedError
 from anomaly.imaging.confusion_picture import JudgedImage, render_confusion
 from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
-from anomaly.imaging.names import printable_name
 from anomaly.types import UInt8Array
 
 
@@ -26,12 +26,7 @@ def check_picture(path: Path, detector: Detector) -> None:
     """
     if detector.calibration is None:
         raise NotCalibratedError("--confusion needs verdicts, and this trained model has no calibration yet")
-    if path.suffix.lower() != ".png" or path.is_dir() or not path.absolute().parent.is_dir():
-        raise OutputError(
-            f"expected the name of a PNG file in a folder that is there for --confusion, got {printable_name(path)}: "
-            "name one that ends in .png, and make its folder first",
-            path=path,
-        )
+    check_named(path, ".png", option="--confusion")
 
 
 def write_confusion(

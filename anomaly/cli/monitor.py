@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from anomaly.cli.output import check_file, emit
+from anomaly.cli.output import check_file, check_named, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
 from anomaly.dataset.wording import counted
-from anomaly.detector import Detector, load_detector, training_fingerprint
+from anomaly.detector import Detector, load_detector
 from anomaly.detector.folder import replace_file
 from anomaly.drift import DriftReport, monitor, usual_share
 from anomaly.drift.monitor import USUAL_SHARE
 from anomaly.drift.streams import stream_words
-from anomaly.errors import JournalError, OutputError, TrainedModelError
+from anomaly.errors import JournalError, TrainedModelError
 from anomaly.imaging.names import printable_name
 from anomaly.journal import Journal, JournalEntry
 from anomaly.types import DAMAGED, CaptureSample
@@ -31,8 +30,10 @@ def run(arguments: Arguments) -> int:
     """
     assert arguments.journal is not None
     if arguments.chart is not None:
-        _check_chart(arguments.chart, arguments.journal)
+        check_file(arguments.chart, inputs=[str(arguments.journal)])
+        check_named(arguments.chart, ".png", option="--chart")
     detector = load_detector(arguments.model, device="cpu")
+    assert detector.source is not None
     reference = detector.capture
     if reference is None:
         raise TrainedModelError(
@@ -41,7 +42,7 @@ def run(arguments: Arguments) -> int:
             path=arguments.model,
         )
     with Journal(arguments.journal, read_only=True) as journal:
-        entries = journal.read(model=training_fingerprint(arguments.model), since=arguments.since)
+        entries = journal.read(model=detector.source.training, since=arguments.since)
     if not entries:
         raise JournalError(
             f"the journal {arguments.journal} has no row of this trained model"
@@ -61,22 +62,6 @@ def run(arguments: Arguments) -> int:
         for line in _lines(report, entries):
             emit(printable_name(line))
     return 3 if report.alarm is not None and arguments.exit_code else 0
-
-
-def _check_chart(path: Path, journal: Path) -> None:
-    """Refuse, before the work begins, a name that is no PNG file, or that of the journal.
-
-    Raises
-    ------
-    OutputError
-    """
-    check_file(path, inputs=[str(journal)])
-    if path.suffix.lower() != ".png" or not path.absolute().parent.is_dir():
-        raise OutputError(
-            f"expected the name of a PNG file in a folder that is there for --chart, got {printable_name(path)}: "
-            "name one that ends in .png, and make its folder first",
-            path=path,
-        )
 
 
 def _usual(detector: Detector, arguments: Arguments) -> float:

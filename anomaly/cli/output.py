@@ -104,6 +104,23 @@ def check_file(path: Path, *, inputs: Iterable[str] = ()) -> Path:
     return target
 
 
+def check_named(path: Path, suffix: str, *, option: str) -> None:
+    """Refuse, before long work, a name without the suffix of what is written, or in a folder that is not there.
+
+    Raises
+    ------
+    OutputError
+    """
+    from anomaly.imaging.names import printable_name  # NumPy comes with it, and by far not every call writes a file
+
+    if path.suffix.lower() != suffix or path.is_dir() or not path.absolute().parent.is_dir():
+        raise OutputError(
+            f"expected the name of a {suffix[1:].upper()} file in a folder that is there for {option}, got "
+            f"{printable_name(path)}: name one that ends in {suffix}, and make its folder first",
+            path=path,
+        )
+
+
 def check_place(path: Path) -> None:
     """Refuse a name in the folder of a trained model: it belongs to that, and goes with it.
 

@@ -16,7 +16,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.dataset import LabelledImage
-from anomaly.detector import Detector, load_detector, save_calibration, training_fingerprint
+from anomaly.detector import Detector, load_detector, save_calibration
 from anomaly.errors import DatasetError, NotCalibratedError
 from anomaly.imaging.names import printable_name
 
@@ -70,8 +70,9 @@ def _verdicts(detector: Detector, arguments: Arguments, progress: Reporter) -> t
     from anomaly.cli.verdict import judged_with_verdicts
     from anomaly.journal import Journal
 
+    assert detector.source is not None
     with Journal(arguments.from_journal, read_only=True) as journal:
-        scored, notes = judged_with_verdicts(detector, journal, model=training_fingerprint(arguments.model))
+        scored, notes = judged_with_verdicts(detector, journal, model=detector.source.training)
     for note in notes:
         progress.remark(note)
     _remark_tested(detector, [image.sha256 for image in scored], progress)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from anomaly.cli.data_folder import folder_trained_on
 from anomaly.cli.options import DEFAULT_REPORT
-from anomaly.cli.output import check_place, emit
+from anomaly.cli.output import check_named, check_place, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.detector import Detector, load_detector, training_fingerprint
 from anomaly.detector.folder import check_parent, replaced_folder
-from anomaly.errors import OutputError, ReportError
+from anomaly.errors import ReportError
 from anomaly.experiment import find_experiment, images_hash
 from anomaly.imaging.names import printable_name
 from anomaly.installed import refuse_without
@@ -86,12 +86,7 @@ def _facts(evidence: Evidence, output: Path, pages: int, record: Path) -> dict[s
 def _check_before(output: Path) -> None:
     """Refuse, before long work, what could not be done after it."""
     refuse_without("a report needs", _NEEDED)
-    if output.suffix.lower() != ".pdf" or output.is_dir() or not output.absolute().parent.is_dir():
-        raise OutputError(
-            f"expected the name of a PDF file in a folder that is there for --output, got {printable_name(output)}: "
-            "name one that ends in .pdf, and make its folder first",
-            path=output,
-        )
+    check_named(output, ".pdf", option="--output")
     check_place(output)
     check_parent(output)
 

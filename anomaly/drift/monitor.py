@@ -14,7 +14,7 @@ from anomaly.drift.causes import CAUSES, Cause, likely_cause
 from anomaly.drift.evidence import SequentialTest
 from anomaly.drift.streams import STREAMS, new_values, reference_values, weights
 from anomaly.errors import ConfigError
-from anomaly.types import CaptureSample, Float64Array
+from anomaly.types import BoolArray, CaptureSample, Float64Array
 
 USUAL_SHARE = 0.05
 """Share of pictures that are flagged while all is well, at most."""
@@ -126,19 +126,29 @@ def monitor(
             strongest = int((weights() * by_stream).argmax())
             alarm, start, stream = number, test.start(strongest), STREAMS[strongest][1]
             recent = samples[max(start, number + 1 - _MOST_RECENT) : number + 1]
-            cause, also = _causes(reference, list(recent), by_stream, number + 1)
+            evident = by_stream >= _BEYOND_CHANCE * (number + 1)
+            cause, also = _causes(reference, list(recent), evident, strongest)
             break
     return DriftReport(len(samples), alarm, start, stream, cause, also, evidence, alarm_every, values, ordinary, marks)
 
 
 def _causes(
-    reference: CaptureReference, recent: list[CaptureSample], by_stream: Float64Array, pictures: int
+    reference: CaptureReference, recent: list[CaptureSample], evident: BoolArray, stream: int
 ) -> tuple[Cause, Cause | None]:
-    """Return the likely cause, and damage besides where no value of a picture shows as much as the flags do."""
-    of_stream = [cause for cause, _ in STREAMS]
-    strongest = of_stream[int((weights() * by_stream).argmax())]
-    evident = {cause for cause, found in zip(of_stream, by_stream, strict=True) if found >= _BEYOND_CHANCE * pictures}
-    cause = likely_cause(reference, recent, evident=evident, strongest=strongest)
+    """Return the likely cause, and damage besides where no value of a picture shows as much as the flags do.
+
+    Parameters
+    ----------
+    reference : CaptureReference
+    recent : list of CaptureSample
+    evident : ndarray of bool, (s,)
+        Which streams show more than chance does.
+    stream : int
+        The one that shows most.
+    """
+    strongest = STREAMS[stream][0]
+    causes = {cause for (cause, _), shows in zip(STREAMS, evident, strict=True) if shows}
+    cause = likely_cause(reference, recent, evident=causes, strongest=strongest)
     # Pictures that are dark or out of focus get parts flagged, and so does damage: then it takes a look at the parts.
     also = CAUSES["damage"] if strongest == "damage" and cause.name != "damage" else None
     return cause, also

@@ -100,7 +100,7 @@ def load_image(path: Path | str, *, limits: ImageConfig | None = None) -> UInt8A
         More bytes or pixels than the limits allow; nothing was decoded.
     """
     limits = limits or ImageConfig()
-    with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
+    with open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
         return _decode(file, path, limits)
 
 
@@ -115,7 +115,7 @@ def load_known(path: Path | str, *, limits: ImageConfig | None = None) -> tuple[
         As :func:`load_image`.
     """
     limits = limits or ImageConfig()
-    with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
+    with open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         return _decode(file, path, limits), sha256
@@ -139,7 +139,7 @@ def load_upright(path: Path | str) -> Image.Image:
         As :func:`load_image`, but pixels of any range are read.
     """
     limits = ImageConfig()
-    with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
+    with open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
         image, header = _read_header(file, path, limits)
         image.load()
         if header.orientation not in _UPRIGHT:
@@ -158,7 +158,7 @@ def image_size(path: Path | str, *, limits: ImageConfig | None = None) -> tuple[
         As :func:`load_image`, as far as the header tells.
     """
     limits = limits or ImageConfig()
-    with _open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
+    with open_file(path, max_megabytes=limits.max_megabytes) as file, _mapped_errors(path):
         header = _read_header(file, path, limits)[1]
         return header.height, header.width
 
@@ -171,7 +171,7 @@ def content_hash(path: Path | str) -> str:
     ImageUnreadableError
         Missing, forbidden, a folder, a pipe or device, or empty.
     """
-    with _open_file(path, max_megabytes=None) as file, _mapped_errors(path):
+    with open_file(path, max_megabytes=None) as file, _mapped_errors(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -212,7 +212,7 @@ def check_image(image: UInt8Array) -> None:
 
 
 @contextmanager
-def _open_file(path: Path | str, *, max_megabytes: float | None) -> Iterator[BufferedReader]:
+def open_file(path: Path | str, *, max_megabytes: float | None) -> Iterator[BufferedReader]:
     """Open a regular, non-empty file; a pipe or device is never opened, let alone waited for."""
     try:
         _check_file(Path(path).stat(), path, max_megabytes)

@@ -9,30 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from anomaly.errors import OutputError
-from anomaly.imaging.decode import check_image
+from anomaly.errors import ImageError, OutputError
+from anomaly.imaging.decode import check_image, open_file
 from anomaly.imaging.names import printable_name
 from anomaly.types import UInt8Array
 
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {"compress_level": 4}),
+    ".jpg": ("JPEG", {"quality": 92, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 92, "subsampling": 0}),
+    ".bmp": ("BMP", {}),
+    ".tif": ("TIFF", {"compression": "tiff_lzw"}),
+    ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
+    ".webp": ("WEBP", {"quality": 92}),
+}
 _NAME = "goodparts"
 _SOFTWARE = 305  # the tag of TIFF and EXIF that names the program (TIFF 6.0, p. 39)
-_PNG_OPTIONS: dict[str, Any] = {"compress_level": 4, "pnginfo": PngInfo()}
-_PNG_OPTIONS["pnginfo"].add_text("Software", _NAME)
-_JPEG_OPTIONS: dict[str, Any] = {"quality": 92, "subsampling": 0, "comment": _NAME}
-_TIFF_OPTIONS: dict[str, Any] = {"compression": "tiff_lzw", "tiffinfo": {_SOFTWARE: _NAME}}
-_WEBP_OPTIONS: dict[str, Any] = {"quality": 92, "exif": Image.Exif()}
-_WEBP_OPTIONS["exif"][_SOFTWARE] = _NAME
-_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".png": ("PNG", _PNG_OPTIONS),
-    ".jpg": ("JPEG", _JPEG_OPTIONS),
-    ".jpeg": ("JPEG", _JPEG_OPTIONS),
-    ".bmp": ("BMP", {}),
-    ".tif": ("TIFF", _TIFF_OPTIONS),
-    ".tiff": ("TIFF", _TIFF_OPTIONS),
-    ".webp": ("WEBP", _WEBP_OPTIONS),
-}
 # Before the pixels: a text chunk (PNG 3rd edition, 11.3.3) and a comment segment (ITU-T T.81, B.2.4.5).
 _AT_THE_START = (b"tEXtSoftware\0" + _NAME.encode(), b"\xff\xfe\x00\x0b" + _NAME.encode())
 # After them: where Pillow puts the tag of a TIFF and of a WebP.
@@ -92,19 +85,33 @@ def is_signed(path: Path) -> bool:
     False where it cannot be read: that is for whoever decodes it to say.
     """
     try:
-        # A pipe among the files would be waited for.
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
+        with open_file(path, max_megabytes=None) as file:
             start = file.read(_WITHIN)
             if start.startswith(b"BM"):
                 return start[_IN_BMP:].startswith(_BMP_MARK)
             if not start.startswith((b"II*\0", b"RIFF")):
                 return any(signature in start for signature in _AT_THE_START)
-            file.seek(-min(_WITHIN, path.stat().st_size), os.SEEK_END)
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _WITHIN))
             return _AT_THE_END in file.read()
-    except OSError:
+    except (ImageError, OSError):
         return False
+
+
+def _signature(kind: str) -> dict[str, Any]:
+    """Return what makes Pillow sign a picture; nothing for a BMP, which has no place for a text."""
+    if kind == "PNG":
+        from PIL.PngImagePlugin import PngInfo  # most calls draw nothing
+
+        text = PngInfo()
+        text.add_text("Software", _NAME)
+        return {"pnginfo": text}
+    if kind == "WEBP":
+        exif = Image.Exif()
+        exif[_SOFTWARE] = _NAME
+        return {"exif": exif}
+    if kind == "TIFF":
+        return {"tiffinfo": {_SOFTWARE: _NAME}}
+    return {"comment": _NAME} if kind == "JPEG" else {}
 
 
 def _write_beside(image: UInt8Array, target: Path) -> None:
@@ -113,7 +120,7 @@ def _write_beside(image: UInt8Array, target: Path) -> None:
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
-            Image.fromarray(image).save(file, format=kind, **options)
+            Image.fromarray(image).save(file, format=kind, **options, **_signature(kind))
             if kind == "BMP":
                 file.seek(_IN_BMP)
                 file.write(_BMP_MARK)

@@ -47,7 +47,7 @@ def find_images(folder: Path | str) -> list[Path]:
 
 
 def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Yield what is below a folder; ``above`` are it and those it lies in, by device and inode.
+    """Yield what is below a folder; ``above`` are those that it lies in, by device and inode.
 
     Raises
     ------
@@ -55,18 +55,20 @@ def _below(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         It cannot be listed itself.
     """
     status = folder.stat()
-    above |= {(status.st_dev, status.st_ino)}
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    if is_trained_model(folder):
+    place = (status.st_dev, status.st_ino)
+    if place in above or is_trained_model(folder):
         return
-    for path in (folder / name for name in names if not name.startswith(".")):
+    with os.scandir(folder) as entries:
+        # Most are files, and listed as such: none of them is asked about one by one.
+        found = sorted((entry.name, entry.is_file(follow_symlinks=False)) for entry in entries)
+    for name, is_file in found:
+        path = folder / name
         try:
-            if not path.is_dir():
+            if is_file or not path.is_dir():
                 if is_photograph(path):
                     yield path
-            elif (path.stat().st_dev, path.stat().st_ino) not in above:
-                yield from _below(path, above)
+            elif not name.startswith("."):
+                yield from _below(path, above | {place})
         except OSError:
             yield path
 
