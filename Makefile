@@ -5,9 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Spinning threads slow a busy machine down.
 export OMP_WAIT_POLICY ?= PASSIVE
+# The tests start hundreds of processes: none compiles what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 # An image of the test split: training has not seen it.
 DEMO_IMAGE ?= data/parts/gears/damaged/gear_0070.jpg
+
+# Where Python may not keep bytecode, every start of an editable installation would compile, for a third of its time.
+COMPILE = $(BIN)/python -m compileall -q anomaly memory_bank
 
 # In one process for each core; a file's tests stay together, since they share what was trained for them.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -38,7 +43,7 @@ test: lint
 
 # A core each and no more: libraries that share both cores with the other process wait for each other.
 check: lint
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) -m "not slow"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) -m "not slow" --hypothesis-profile quick
 
 # Whether the demo still prints what README.md shows; too long for every change.
 check-demo: $(VENV)/.dev
@@ -65,8 +70,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.train: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	$(COMPILE)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[train,dev]"
+	$(COMPILE)
 	touch $@

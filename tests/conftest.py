@@ -22,6 +22,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("any machine", deadline=None)
+# What `make check` asks for.
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("any machine")
 
 

@@ -80,6 +80,7 @@ def test_hindsight_is_never_beaten() -> None:
     assert found.hindsight >= max(found.ours, found.alone, found.f1)
 
 
+@pytest.mark.slow
 def test_the_program_writes_figures_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_scores(tmp_path / "scores.csv", (SCORES,))
     words = ["--scores", tmp_path / "scores.csv", "--output", tmp_path / "p.json", "--picture", tmp_path / "r.png"]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly.calibration import accuracy_threshold, cost_threshold, false_alarm_threshold
@@ -21,7 +21,6 @@ def fewest_by_hand(undamaged, damaged, miss_cost=1.0):
     return min(errors_at(t, undamaged, damaged, miss_cost) for t in [-math.inf, *undamaged, *damaged])
 
 
-@settings(max_examples=100)
 @given(SCORES, SCORES, st.sampled_from([0.1, 1.0, 10.0]), st.just([]) | SCORES)
 def test_no_threshold_errs_less_and_it_is_on_no_score(undamaged, damaged, miss_cost, left_out):
     threshold = cost_threshold(undamaged, damaged, miss_cost=miss_cost, left_out_scores=left_out)
@@ -31,7 +30,6 @@ def test_no_threshold_errs_less_and_it_is_on_no_score(undamaged, damaged, miss_c
     assert found == pytest.approx(fewest_by_hand(undamaged, damaged, miss_cost))
 
 
-@settings(max_examples=50)
 @given(SCORES, SCORES, st.integers(-20, 20))
 def test_scaling_the_scores_scales_the_threshold(undamaged, damaged, power):
     if max(undamaged + damaged) == 0:

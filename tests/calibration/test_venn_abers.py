@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly.calibration import ValidationScores, VennAbers, calibrate
@@ -35,7 +35,6 @@ def by_definition(undamaged: list[float], damaged: list[float], score: float, la
 
 
 @given(CLASS, CLASS, st.sampled_from(PLACES.tolist()))
-@settings(max_examples=200)
 def test_the_interval_is_what_the_definition_says(undamaged, damaged, score):
     low, high = VennAbers.fit(undamaged, damaged).interval(score)
     assert low == float(by_definition(undamaged, damaged, score, 0))
@@ -43,7 +42,6 @@ def test_the_interval_is_what_the_definition_says(undamaged, damaged, score):
 
 
 @given(CLASS, CLASS)
-@settings(max_examples=100)
 def test_probabilities_never_fall_and_stay_in_their_interval(undamaged, damaged):
     fitted = VennAbers.fit(undamaged, damaged)
     found = np.array([fitted.probability(score) for score in PLACES])
@@ -56,7 +54,6 @@ def test_probabilities_never_fall_and_stay_in_their_interval(undamaged, damaged)
 
 @pytest.mark.parametrize("cost", [1.0, 10.0, 0.3, 1 / 3])
 @given(CLASS, CLASS)
-@settings(max_examples=150)
 def test_the_label_is_at_one_with_the_probability_and_nothing_leaves_the_interval(cost, undamaged, damaged):
     chosen = (
         calibrate(undamaged, damaged) if cost == 1 else calibrate(undamaged, damaged, objective="cost", miss_cost=cost)

@@ -143,6 +143,7 @@ def test_broken_image(kind: str, trained_model: Path, tmp_path: Path, capsys: py
     assert err.startswith("error: 1 of 2 images could not be judged")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", UNUSUAL)
 def test_unusual_image(kind: str, trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content, (width, height) = UNUSUAL[kind]
@@ -159,6 +160,7 @@ def test_unusual_image(kind: str, trained_model: Path, tmp_path: Path, capsys: p
     assert picture.is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_unusual_name(
     name: str, trained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

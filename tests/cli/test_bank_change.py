@@ -109,6 +109,7 @@ def test_a_calibration_belongs_to_the_bank_that_made_its_scores(
     assert "odd.png" in [image.name for image in load_detector(model, device="cpu").bank_images]
 
 
+@pytest.mark.slow
 def test_a_copy_saved_in_python_has_every_bank(model: Path, odd: Path, tmp_path: Path) -> None:
     trained = load_detector(model, device="cpu")
     assert change("learn-good", model, odd, "--yes") == 0
@@ -304,6 +305,7 @@ def recalibrate(model: Path, *words: str | Path) -> None:
     assert main(["--recalibrate", "--model", str(model), "--device", "cpu", "--quiet", *map(str, words)]) == 0
 
 
+@pytest.mark.slow
 def test_labelled_images_that_are_not_found_are_told_of_wherever_one_looks(
     model: Path, odd: Path, reserve: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -325,6 +327,7 @@ def test_labelled_images_that_are_not_found_are_told_of_wherever_one_looks(
     assert (told["after"]["undamaged"], told["after"]["damaged"]) == (3, 3)
 
 
+@pytest.mark.slow
 def test_labelled_images_in_several_folders_are_found_below_one_above(
     model: Path, odd: Path, reserve: Path, parts_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -339,6 +342,7 @@ def test_labelled_images_in_several_folders_are_found_below_one_above(
     assert [(i.name, i.sha256, i.label) for i in new.scores] == [(i.name, i.sha256, i.label) for i in old.scores]
 
 
+@pytest.mark.slow
 def test_a_promise_that_fails_for_want_of_images_names_them(
     model: Path, reserve: Path, parts_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,6 +87,7 @@ def test_a_full_stdout_is_a_known_error(trained_model: Path, photographs: Path) 
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_interrupted(trained_model: Path, photographs: Path, tmp_path: Path) -> None:
     many = [str(photographs)] * 400  # enough for a busy machine not to finish before the signal
     call = [*PROGRAM, "--predict", *many, "--model", str(trained_model), "--csv", str(tmp_path / "out.csv")]

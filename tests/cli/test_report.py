@@ -75,6 +75,7 @@ def test_the_figures_are_the_recorded_ones(trained_model: Path, tmp_path: Path) 
     assert "python model.py --experiment --data" in text
 
 
+@pytest.mark.slow
 def test_every_count_about_test_photographs_is_a_recorded_one(trained_model: Path, tmp_path: Path) -> None:
     text = report(trained_model, tmp_path)
     allowed = {len(recorded(tmp_path)["images"]), 3, 14, 6, 20, 100}
@@ -82,12 +83,14 @@ def test_every_count_about_test_photographs_is_a_recorded_one(trained_model: Pat
     assert {int(n) for n in re.findall(r"\d+ of (\d+)", sections)} <= allowed
 
 
+@pytest.mark.slow
 def test_the_test_split_is_judged_once(trained_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = report(trained_model, tmp_path)
     monkeypatch.setattr("anomaly.cli.report.examine", lambda *_, **__: pytest.fail("judged again"))
     assert report(trained_model, tmp_path) == first
 
 
+@pytest.mark.slow
 def test_settings_by_hand_are_not_said_to_be_compared(trained_model: Path, tmp_path: Path) -> None:
     text = report(trained_model, tmp_path)
     assert "Settings as given: automatic selection is off; no experiment is on record." in text
@@ -127,6 +130,7 @@ def kept_for_the_test(model: Path) -> list[str]:
     return [entry.name for entry in load_detector(model, device="cpu").provenance.splits if entry.split == "test"]
 
 
+@pytest.mark.slow
 def test_some_test_photographs_that_are_not_found_are_counted_wherever_figures_stand(
     trained_model: Path, parts_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

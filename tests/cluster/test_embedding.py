@@ -17,6 +17,8 @@ from anomaly.config import Config, replace_setting
 from anomaly.errors import ImageError, RuntimeUnavailableError
 from tests.parts import write_part
 
+pytestmark = pytest.mark.slow
+
 
 class _RayError(Exception):
     pass

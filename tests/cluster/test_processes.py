@@ -56,6 +56,7 @@ def test_the_same_as_one_at_a_time_in_the_same_order(
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_leaving_early_leaves_no_process(order: Order, photographs: list[str]) -> None:
     with closing(judge_in_processes(order, photographs, workers=2)) as found:
         next(found)
@@ -63,6 +64,7 @@ def test_leaving_early_leaves_no_process(order: Order, photographs: list[str]) -
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told_and_another_takes_its_place(order: Order, photographs: list[str]) -> None:
     with Processes(order) as team:
         first, second = team.start(), team.start()

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anomaly.config import SplitConfig
@@ -289,7 +289,6 @@ def test_a_given_split_must_be_complete_and_sound() -> None:
     assert (caught.value.n, caught.value.needed) == (0, 1)
 
 
-@settings(max_examples=60)
 @given(data=st.data())
 def test_nothing_that_belongs_together_is_ever_divided(data: st.DataObject) -> None:
     n = data.draw(st.integers(12, 40))

@@ -33,6 +33,7 @@ def left_out(
     return choose_to_leave_out(detector.extractor, SMALL, bank, validation)
 
 
+@pytest.mark.slow
 def test_the_mislabelled_ones_are_left_out_and_hardly_a_good_one(
     mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
 ) -> None:
@@ -49,6 +50,7 @@ def test_good_images_alone_stay(
     assert len(left_out(mixed_detector, labelled(good), validation)) <= 1
 
 
+@pytest.mark.slow
 def test_mislabelled_images_with_the_same_damage_do_not_hide_each_other(
     mixed_detector: Detector, mixed_paths: list[Path], validation: list[LabelledImage]
 ) -> None:
@@ -101,6 +103,7 @@ def test_distances_to_each_image_are_those_to_the_nearest_of_its_rows() -> None:
     assert {row.tobytes() for row in few} == {row.tobytes() for row in grid.reshape(12, 8)}
 
 
+@pytest.mark.slow
 def test_measuring_again_what_there_was_no_room_for_changes_nothing(
     mixed_detector: Detector,
     mixed_paths: list[Path],

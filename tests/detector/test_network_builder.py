@@ -27,6 +27,7 @@ def builder(tap: str) -> NetworkBuilder:
     return NetworkBuilder(Config(geometry=GeometryConfig(96), embedding=EmbeddingConfig(taps=(tap,))), "cpu")
 
 
+@pytest.mark.slow
 def test_the_same_network_is_exported_once_and_another_one_anew() -> None:
     extractor, files = builder("block4").build()
     again, same = builder("block4").build()
@@ -37,6 +38,7 @@ def test_the_same_network_is_exported_once_and_another_one_anew() -> None:
     assert builder("block7").build()[1].xml != files.xml
 
 
+@pytest.mark.slow
 def test_whitening_is_exported_every_time_and_leaves_the_plain_network_as_it_is() -> None:
     built = builder("block4")
     extractor, files = built.build()

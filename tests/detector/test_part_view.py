@@ -84,6 +84,7 @@ def test_a_picture_of_one_part_is_judged_whole_and_says_so(trained_model: Path) 
     assert describe(views)[0].startswith("parts: judged as a whole picture: ")
 
 
+@pytest.mark.slow
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
     images = [write_part(tmp_path / f"{i}.png", i) for i in range(4)]
     config = dataclasses.replace(CONFIG, parts=PartsConfig(find=False))
@@ -126,6 +127,7 @@ def test_each_part_type_is_found_at_its_own_size_also_when_nobody_names_it(tmp_p
     assert len(large) == 6
 
 
+@pytest.mark.slow
 def test_progress_is_told_and_many_images_are_thinned_out(tmp_path: Path) -> None:
     paths = [write_tray(tmp_path, seed).path for seed in range(4)] * 10
     told: list[tuple[str, int, int]] = []

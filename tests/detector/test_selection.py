@@ -151,6 +151,7 @@ def test_automatic_selection_can_be_switched_off(images) -> None:
     assert select_settings(off, bank=bank, validation=validation).config is off
 
 
+@pytest.mark.slow
 def test_fixed_settings_stay(images) -> None:
     bank, validation = images
     found = select_settings(SMALL, bank=bank, validation=validation, fixed={"geometry.size"}, device="cpu")

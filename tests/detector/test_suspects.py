@@ -15,6 +15,8 @@ from anomaly.errors import TooFewImagesError
 from tests.detector.conftest import PLANTED, labelled
 from tests.parts import draw_part
 
+pytestmark = pytest.mark.slow
+
 
 def test_mislabelled_images_are_named_the_strangest_first(mixed_detector: Detector, mixed_paths: list[Path]) -> None:
     found = find_suspects(mixed_detector, labelled(mixed_paths))

@@ -45,7 +45,7 @@ def noise(height: int, width: int, *, n: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n.startswith(("wide", "dino")) else n for n in backbone_names()],
+    [pytest.param(n, marks=pytest.mark.slow) if not backbone(n).embedded else n for n in backbone_names()],
 )
 def test_strides_and_channels_are_those_of_the_registry(name: str) -> None:
     entry = backbone(name)

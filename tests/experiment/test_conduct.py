@@ -28,6 +28,8 @@ from anomaly.experiment.store import JOURNAL, TrialStore
 from anomaly.types import Float64Array
 from tests.parts import write_dataset
 
+pytestmark = pytest.mark.slow
+
 SMALL = dataclasses.replace(
     Config(), geometry=GeometryConfig(size=64), embedding=EmbeddingConfig(taps=("block4", "block10"))
 )

@@ -168,6 +168,7 @@ def test_small_banks_are_searched_in_full_by_any_kind(monkeypatch: pytest.Monkey
     assert index.probed == 0
 
 
+@pytest.mark.slow
 def test_time_grows_far_less_than_the_bank() -> None:
     """A tenfold bank; the acceptance of a hundredfold one is in the benchmarks."""
     queries = surfaces(2000, seed=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,8 +15,6 @@ from memory_bank._cells import make_cells
 from memory_bank._pruned import PrunedIndex
 from memory_bank._screen import frame_of
 from memory_bank.types import Float32Array
-
-quick = settings(max_examples=60)
 
 # Whole numbers give ties and duplicates, the others give cancellation.
 whole = st.integers(-3, 3).map(np.float32)
@@ -45,7 +43,6 @@ def bank(vectors: Float32Array) -> MemoryBank:
     return MemoryBank(vectors, rows % 3, rows[:, None])
 
 
-@quick
 @given(vectors_and_queries(), st.data())
 def test_every_index_answers_alike(drawn: tuple[Float32Array, Float32Array], data: st.DataObject) -> None:
     vectors, queries = drawn
@@ -59,7 +56,6 @@ def test_every_index_answers_alike(drawn: tuple[Float32Array, Float32Array], dat
         assert (np.diff(found.distance, axis=1) >= 0).all()
 
 
-@quick
 @given(vectors_and_queries(), st.integers(1, 25))
 def test_any_batching_gives_the_same_distances(drawn: tuple[Float32Array, Float32Array], batch: int) -> None:
     vectors, queries = drawn
@@ -70,7 +66,6 @@ def test_any_batching_gives_the_same_distances(drawn: tuple[Float32Array, Float3
     assert np.concatenate([part.index for part in parts]).tobytes() == together.index.tobytes()
 
 
-@quick
 @given(vectors_and_queries())
 def test_an_added_vector_raises_no_distance(drawn: tuple[Float32Array, Float32Array]) -> None:
     vectors, queries = drawn
@@ -81,7 +76,6 @@ def test_an_added_vector_raises_no_distance(drawn: tuple[Float32Array, Float32Ar
     assert after[0] == 0
 
 
-@quick
 @given(vectors_and_queries(), st.randoms(use_true_random=False))
 def test_permuting_the_bank_changes_nothing_but_indices(
     drawn: tuple[Float32Array, Float32Array], random: object
@@ -96,7 +90,6 @@ def test_permuting_the_bank_changes_nothing_but_indices(
     np.testing.assert_allclose(apart, plain.distance[:, 0], rtol=1e-6)
 
 
-@quick
 @given(vectors_and_queries())
 def test_self_query_is_zero(drawn: tuple[Float32Array, Float32Array]) -> None:
     vectors, _ = drawn
@@ -105,7 +98,6 @@ def test_self_query_is_zero(drawn: tuple[Float32Array, Float32Array]) -> None:
     np.testing.assert_array_equal(vectors[found.index[:, 0]], vectors)
 
 
-@quick
 @given(vectors_and_queries(whole), st.integers(-20, 20))
 def test_scaling_vectors_scales_distances(drawn: tuple[Float32Array, Float32Array], power: int) -> None:
     vectors, queries = drawn
@@ -115,7 +107,6 @@ def test_scaling_vectors_scales_distances(drawn: tuple[Float32Array, Float32Arra
     np.testing.assert_array_equal(scaled.index, plain.index)
 
 
-@quick
 @given(vectors_and_queries())
 def test_removing_what_was_added_gives_the_bank_back(drawn: tuple[Float32Array, Float32Array]) -> None:
     vectors, queries = drawn
@@ -123,7 +114,6 @@ def test_removing_what_was_added_gives_the_bank_back(drawn: tuple[Float32Array, 
     assert again.vectors.tobytes() == vectors.tobytes()
 
 
-@quick
 @given(vectors_and_queries(), st.integers(1, 45), st.integers(0, 9))
 def test_covering_radius(drawn: tuple[Float32Array, Float32Array], size: int, seed: int) -> None:
     vectors, _ = drawn
@@ -140,7 +130,6 @@ def test_covering_radius(drawn: tuple[Float32Array, Float32Array], size: int, se
         assert np.isclose(distances[coreset.index[j], :j].min(), coreset.radius[j - 1], rtol=1e-6, atol=0)
 
 
-@quick
 @given(vectors_and_queries(whole), st.integers(1, 8), st.lists(st.integers(1, 40), max_size=3))
 def test_a_builder_does_not_see_the_batches(
     drawn: tuple[Float32Array, Float32Array], size: int, cuts: list[int]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -25,7 +25,6 @@ def split(pairs):
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
-@settings(max_examples=40)
 @given(PAIRS)
 def test_increasing_transforms_change_nothing(name, pairs):
     scores, damaged = split(pairs)
@@ -35,7 +34,6 @@ def test_increasing_transforms_change_nothing(name, pairs):
     assert auroc_interval(other, damaged) == auroc_interval(scores, damaged)
 
 
-@settings(max_examples=100)
 @given(PAIRS)
 def test_auroc_counts_pairs(pairs):
     scores, damaged = split(pairs)
@@ -45,14 +43,12 @@ def test_auroc_counts_pairs(pairs):
     assert image_auroc(scores, damaged) == pytest.approx(roc_auc_score(damaged, scores))
 
 
-@settings(max_examples=100)
 @given(PAIRS)
 def test_average_precision_is_that_of_scikit_learn(pairs):
     scores, damaged = split(pairs)
     assert average_precision(scores, damaged) == pytest.approx(average_precision_score(damaged, scores))
 
 
-@settings(max_examples=100)
 @given(PAIRS, st.randoms(use_true_random=False))
 def test_order_does_not_matter(pairs, random):
     shuffled = list(pairs)
@@ -61,14 +57,12 @@ def test_order_does_not_matter(pairs, random):
     assert image_auroc(*split(pairs)) == pytest.approx(image_auroc(*split(shuffled)))
 
 
-@settings(max_examples=100)
 @given(PAIRS)
 def test_turning_the_scores_round_turns_the_area_round(pairs):
     scores, damaged = split(pairs)
     assert image_auroc(-scores, damaged) == pytest.approx(1 - image_auroc(scores, damaged))
 
 
-@settings(max_examples=100)
 @given(PAIRS)
 def test_the_interval_holds_the_estimate_and_is_never_empty(pairs):
     found = auroc_interval(*split(pairs))

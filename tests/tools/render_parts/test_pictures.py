@@ -23,6 +23,7 @@ def test_light_without_limit_does_not_overflow():
     assert np.asarray(Image.open(io.BytesIO(picture))).min() > 240
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part_type", PART_TYPES)
 def test_the_support_is_a_plausible_surface_and_differs_between_pictures(part_type):
     session = draw_session(part_type, 0, 2)
