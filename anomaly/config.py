@@ -229,7 +229,6 @@ def validate(config: Config) -> None:
     ConfigError
         Names the first setting that is not, and the range.
     """
-    shares = (0.0, 1.0)
     ranges: dict[str, tuple[float, float]] = {
         "image.max_megapixels": (0.001, 10_000),
         "image.max_megabytes": (0.001, 10_000),
@@ -244,17 +243,14 @@ def validate(config: Config) -> None:
         "scoring.smoothing": (0.0, 100.0),
         "capture.false_alarm_rate": (1e-6, 0.5),
         "capture.refuse_at": (1.0, 1000.0),
-        "split.validation": shares,
-        "split.test": shares,
-        "split.damaged_validation": shares,
         "seed": (0, 2**32 - 1),
     }
     for name, (low, high) in ranges.items():
         value: Any = config
         for part in name.split("."):
             value = getattr(value, part)
-        if not low <= value <= high:
-            raise ConfigError(f"{name} is {value}: expected a number from {low:g} to {high:g}")
+        _check_range(name, value, low, high)
+    validate_split(config.split)
     lists: dict[str, tuple[Sequence[float], float, float]] = {
         "selection.sizes": (config.selection.sizes, *ranges["geometry.size"]),
         "selection.smoothing": (config.selection.smoothing, *ranges["scoring.smoothing"]),
@@ -266,8 +262,25 @@ def validate(config: Config) -> None:
             raise ConfigError(f"{name} is {list(entries)}: expected numbers from {low:g} to {high:g}")
     if config.embedding.neighbourhood % 2 == 0:
         raise ConfigError(f"embedding.neighbourhood is {config.embedding.neighbourhood}: expected an odd number")
-    if config.split.validation + config.split.test > 0.8:
+
+
+def validate_split(split: SplitConfig) -> None:
+    """Check that every share is in its range, and that something is left for the memory bank.
+
+    Raises
+    ------
+    ConfigError
+    """
+    _check_range("split.validation", split.validation, 0.01, 0.8)
+    _check_range("split.test", split.test, 0, 0.8)
+    _check_range("split.damaged_validation", split.damaged_validation, 0, 1)
+    if split.validation + split.test > 0.8:
         raise ConfigError("split.validation + split.test exceed 0.8: leave at least a fifth for the memory bank")
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {value}: expected a number from {low:g} to {high:g}")
 
 
 def _build(cls: Any, table: Any, *, prefix: str) -> Any:

@@ -52,6 +52,8 @@ def test_a_whole_number_will_do_where_a_fraction_may_stand() -> None:
         ("bank.coreset_ratio", float("nan"), "expected a number from"),
         ("scoring.top_share", 1.5, "expected a number from"),
         ("split.validation", 0.7, "leave at least a fifth"),
+        ("split.validation", 0.0, r"split\.validation is 0\.0: expected a number from 0\.01 to 0\.8"),
+        ("split.damaged_validation", 1.1, "from 0 to 1"),
         ("geometri.size", 512, "geometri.size is no setting: expected seed or SECTION.NAME"),
         ("seed.size", 512, "seed.size is no setting"),
         ("seed", -1, "expected a number from 0"),

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from anomaly.config import SplitConfig
+from anomaly.config import SplitConfig, validate_split
 from anomaly.dataset.allocation import Stratum, Unit, allocate
 from anomaly.dataset.duplicates import DuplicateReport, Unions
 from anomaly.dataset.records import Dataset, LabelledImage
 from anomaly.dataset.wording import counted, listed
-from anomaly.errors import ConfigError, DatasetError, LabelsError, LeakError, TooFewImagesError
+from anomaly.errors import DatasetError, LabelsError, LeakError, TooFewImagesError
 from anomaly.imaging.names import printable_name
 from anomaly.types import DAMAGED, UNDAMAGED, Label, Split
 
@@ -102,7 +102,8 @@ def split_dataset(dataset: Dataset, config: SplitConfig, *, seed: int, duplicate
     DatasetError
         The report was made from other images.
     """
-    wished = _wished(config, seed)
+    validate_split(config)
+    wished = _wished(config)
     images, notes = _usable(dataset, duplicates)
     given = [image for image in images if image.split is not None]
     if given:
@@ -128,22 +129,8 @@ def split_dataset(dataset: Dataset, config: SplitConfig, *, seed: int, duplicate
     return SplitAssignment(entries=entries, images=placed, notes=tuple(notes))
 
 
-def _wished(config: SplitConfig, seed: int) -> dict[Label, dict[Split, float]]:
+def _wished(config: SplitConfig) -> dict[Label, dict[Split, float]]:
     """Turn the settings into shares for each label and split."""
-    ranges = {
-        "split.validation": 0 < config.validation < 1,
-        "split.test": 0 <= config.test < 1,
-        "split.damaged_validation": 0 <= config.damaged_validation <= 1,
-        "seed": seed >= 0,
-    }
-    for name, fine in ranges.items():
-        if not fine:
-            raise ConfigError(f"{name} is out of range; shares lie in [0, 1), validation above 0, seeds from 0 upwards")
-    if config.validation + config.test >= 1:
-        raise ConfigError(
-            f"split.validation + split.test is {config.validation + config.test:g}, which leaves nothing for the "
-            "memory bank; lower one of them"
-        )
     bank = 1 - config.validation - config.test
     damaged = 1.0 if config.test == 0 else config.damaged_validation
     return {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomaly.embedding.runtime import Runtime
+from anomaly.imaging.decode import check_image
 from anomaly.imaging.geometry import Geometry, View
 from anomaly.types import BoolArray, Float32Array, Int64Array, UInt8Array
 from memory_bank import Answer, MemoryBank, Proposal
@@ -137,7 +138,13 @@ class Extractor:
             The part of the image that the grids cover.
         tuple of ndarray of float32, (gh, gw, d)
             One per tap.
+
+        Raises
+        ------
+        ImageError
+            It is another array, or none.
         """
+        check_image(image)
         (view,) = self.geometry.plan(image.shape[0], image.shape[1])
         grids = self.runtime.embed(view.read(image)[None])
         return view, tuple(grid[0] for grid in grids)

@@ -31,7 +31,7 @@ from anomaly.detector.sampling import evenly
 from anomaly.detector.scales import tap_scales
 from anomaly.detector.thumbnails import Thumbnails
 from anomaly.detector.turned import BankRows, bank_turns
-from anomaly.embedding.runtime import Device
+from anomaly.embedding.runtime import Device, check_device
 from anomaly.embedding.whitening import Whitening, fit_whitening
 from anomaly.errors import ConfigError, DatasetError, TooFewImagesError
 from anomaly.imaging.names import printable_name
@@ -61,13 +61,14 @@ class PatchCore:
     Raises
     ------
     ConfigError
-        A setting is of the wrong type or out of range.
+        A setting is of the wrong type or out of range, or there is no such device.
     """
 
     def __init__(
         self, config: Config | None = None, *, device: Device = "auto", embed_all: EmbedAll = embed_here
     ) -> None:
         self.config = config_from_dict(config_to_dict(config or Config()))  # checks it
+        check_device(device)
         self.device = device
         self._embed_all = embed_all
         self._network: NetworkBuilder | None = None
@@ -78,9 +79,13 @@ class PatchCore:
         Raises
         ------
         BackboneError, ConfigError
+        RuntimeUnavailableError
+            CUDA was asked for by name and cannot be had.
         """
         if self._network is None:
             self._network = NetworkBuilder(self.config, self.device)
+            if self.device == "cuda":
+                self._network.build()
         return self._network
 
     def fit(
@@ -114,7 +119,7 @@ class PatchCore:
         ------
         TooFewImagesError, ImageError, BackboneError, RuntimeUnavailableError, ConfigError
         DatasetError
-            Two images have one name, or there are not as many names or part types as images.
+            Two images have one name, there are not as many names or part types as images, or they are no files.
         """
         detector = self.remember(images, names=names, part_types=part_types, progress=progress)
         return complete(detector, images, progress=progress)
@@ -131,14 +136,14 @@ class PatchCore:
 
         Parameters and errors are those of :meth:`fit`.
         """
-        if len(images) < MIN_IMAGES:
+        paths = _paths(images)
+        if len(paths) < MIN_IMAGES:
             raise TooFewImagesError(
-                f"fitting needs at least {MIN_IMAGES} undamaged images and got {len(images)}: add more",
-                n=len(images),
+                f"fitting needs at least {MIN_IMAGES} undamaged images and got {len(paths)}: add more",
+                n=len(paths),
                 needed=MIN_IMAGES,
             )
         builder = self.prepare()
-        paths = [Path(image) for image in images]
         called = [str(name) for name in names or images]
         types = part_types or [""] * len(paths)
         _check_names(called, types, len(paths))
@@ -285,6 +290,17 @@ class _TapCoresets:
     def add(self, rows: BankRows, number: int) -> None:
         for coreset in (self.whole, self.halves[number % 2]):
             coreset.add(rows.vectors, number, rows.tags)
+
+
+def _paths(images: Sequence[Path | str]) -> list[Path]:
+    """Return the files that somebody means; a folder is a sequence of letters, and of nothing else."""
+    one = isinstance(images, Path | str)
+    if one or not isinstance(images, Sequence) or not all(isinstance(image, Path | str) for image in images):
+        raise DatasetError(
+            "fitting needs a list of image files, each the path of one: list those of a folder with "
+            "anomaly.imaging.find_images"
+        )
+    return [Path(image) for image in images]
 
 
 def _check_names(names: Sequence[str], types: Sequence[str], n: int) -> None:

@@ -24,7 +24,8 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
 def _read(root: Path, device: Device) -> tuple[Detector, str, BankVersions | None]:
     """Return the detector, the fingerprint of its training, and which memory banks there are."""
     manifest = read_checked_manifest(root)
-    try:
+    with _malformed(root):
         files = verified_files(root, manifest["files"])
         config = config_from_dict(manifest["config"])
         entry = backbone(config.embedding.backbone)
@@ -223,13 +224,12 @@ def _read(root: Path, device: Device) -> tuple[Detector, str, BankVersions | Non
             backbone_sha256=str(manifest["backbone"]["sha256"]),
             whitening=read_whitening(files, taps) if config.embedding.whitening else (),
         )
+    runtime = make_runtime(embedding, manifest, entry, device)  # what goes wrong here says nothing about the folder
+    with _malformed(root):
         images = json.loads(files["bank/images.json"])
         detector = Detector(
             config=config,
-            extractor=Extractor(
-                Geometry(config.geometry.size, entry.multiple, entry.least_multiples),
-                make_runtime(embedding, manifest, entry, device),
-            ),
+            extractor=Extractor(Geometry(config.geometry.size, entry.multiple, entry.least_multiples), runtime),
             embedding=embedding,
             banks=tuple(MemoryBank.load(root / "bank" / tap) for tap in taps),
             scales=tuple(float(manifest["scales"][tap]) for tap in taps),
@@ -245,12 +245,19 @@ def _read(root: Path, device: Device) -> tuple[Detector, str, BankVersions | Non
             capture=read_reference(files, folder="capture", bank="bank"),
             part_views=part_view.from_text(files[_PARTS].decode()) if _PARTS in files else {},
         )
+    versions = None if detector.history is None else read_versions(root, len(detector.history.records))
+    return detector, _training_of(manifest), versions
+
+
+@contextmanager
+def _malformed(root: Path) -> Iterator[None]:
+    """Take whatever parsing trips over for what it is: a folder that is not as it was written."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise corrupt(root, f"an entry is missing or malformed ({error})") from error
     except (MemoryBankError, ConfigError, BackboneError, CalibrationError) as error:
         raise corrupt(root, str(error)) from error
-    versions = None if detector.history is None else read_versions(root, len(detector.history.records))
-    return detector, _training_of(manifest), versions
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:

@@ -95,7 +95,11 @@ class ViTTrunk(Trunk):
 
         set_fused_attn(enable=True)
         model = timm.create_model(backbone.architecture, pretrained=False, num_classes=0)
-        _load(model, cast(StateDict, checkpoint_filter_fn(weights, model)), backbone)
+        try:
+            fitted = checkpoint_filter_fn(weights, model)
+        except Exception:  # whatever timm trips over where tensors are missing or of other shapes
+            raise _mismatch(backbone) from None
+        _load(model, cast(StateDict, fitted), backbone)
         side = model.patch_embed.grid_size[0]
         prefix = model.pos_embed.shape[1] - side * side
         grid = model.pos_embed[:, prefix:].reshape(1, side, side, -1).permute(0, 3, 1, 2)

@@ -21,6 +21,8 @@ from anomaly.types import Float32Array, UInt8Array
 _CONVERTER = "openvino.tools.ovc"
 _COMPILED_SHAPES = 4
 """Graphs compiled for one image size are faster by a fifth; so many are kept before the oldest goes."""
+_import_lock = threading.Lock()
+"""Half imported, a module is there already: whoever comes second waits."""
 
 
 class OpenVINORuntime:
@@ -114,20 +116,21 @@ def _newest(kept: OrderedDict[tuple[int, int], Any], key: tuple[int, int]) -> An
 
 def _import_openvino() -> Any:
     """Import openvino, its model converter only when somebody calls it: it takes longer than the rest together."""
-    if "openvino" in sys.modules:
-        return sys.modules["openvino"]
-    sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # openvino does without what cannot be imported
-    try:
-        import openvino
-    except ImportError as error:
-        raise RuntimeUnavailableError(
-            f"the CPU runtime needs openvino, which cannot be imported ({error}): pip install openvino"
-        ) from error
-    finally:
-        del sys.modules[_CONVERTER]
-    if not hasattr(openvino, "convert_model"):
-        openvino.convert_model = _convert_model
-    return openvino
+    with _import_lock:
+        if "openvino" in sys.modules:
+            return sys.modules["openvino"]
+        sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # openvino does without what cannot be imported
+        try:
+            import openvino
+        except ImportError as error:
+            raise RuntimeUnavailableError(
+                f"the CPU runtime needs openvino, which cannot be imported ({error}): pip install openvino"
+            ) from error
+        finally:
+            del sys.modules[_CONVERTER]
+        if not hasattr(openvino, "convert_model"):
+            openvino.convert_model = _convert_model
+        return openvino
 
 
 def _convert_model(*arguments: Any, **options: Any) -> Any:
@@ -143,14 +146,20 @@ def export(network: Any) -> tuple[bytes, bytes]:
     -------
     xml, weights : bytes
         The contents of the IR's ``.xml`` and ``.bin`` files.
+
+    Raises
+    ------
+    RuntimeUnavailableError
+        There is no openvino.
     """
     import tempfile
 
     import torch
+
+    ov = _import_openvino()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    ov = _import_openvino()
     side = network.example_side
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer warns of every Python number, all of them meant

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
@@ -91,19 +92,16 @@ def _sha256(path: Path, backbone: Backbone) -> str:
 
 
 def _read_state_dict(path: Path, backbone: Backbone) -> StateDict:
-    import pickle
-
-    import torch
-
+    read = _safetensors_reader() if path.suffix == ".safetensors" else _read_torch
     try:
-        if path.suffix == ".safetensors":
-            return _read_safetensors(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        loaded = read(path)
+    except Exception as error:  # of a file cut short torch says IndexError, struct.error, and more from place to place
         raise WeightsUnavailableError(
             f"weights of {backbone.name} in {path} are no torch state dict: expected a .pth or .safetensors file of "
             f"plain tensors, as published at {backbone.origin}"
         ) from error
+    import torch
+
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise WeightsUnavailableError(
             f"weights of {backbone.name} in {path} are no plain state dict: expected names and tensors, as published "
@@ -112,11 +110,17 @@ def _read_state_dict(path: Path, backbone: Backbone) -> StateDict:
     return loaded
 
 
-def _read_safetensors(path: Path) -> StateDict:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read_torch(path: Path) -> object:
+    import torch
 
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _safetensors_reader() -> Callable[[Path], object]:
     try:
-        return load_file(str(path))
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
+        from safetensors.torch import load_file
+    except ImportError:
+        raise WeightsUnavailableError(
+            "weights in a .safetensors file need the package safetensors: pip install safetensors, or give a .pth file"
+        ) from None
+    return load_file

@@ -11,7 +11,16 @@ from anomaly import Config, Detector, PatchCore
 from anomaly.calibration import ScoredImage, calibrate, scores_by_label
 from anomaly.config import BankConfig, EmbeddingConfig, GeometryConfig, replace_setting
 from anomaly.detector.network_builder import NetworkBuilder
-from anomaly.errors import ConfigError, DatasetError, ImageUnreadableError, LeakError, TooFewImagesError
+from anomaly.embedding.runtime import cuda_present
+from anomaly.errors import (
+    ConfigError,
+    DatasetError,
+    ImageError,
+    ImageUnreadableError,
+    LeakError,
+    RuntimeUnavailableError,
+    TooFewImagesError,
+)
 from memory_bank import MemoryBank
 from tests.detector.conftest import SMALL
 from tests.parts import draw_part, write_part
@@ -34,6 +43,13 @@ def test_damage_scores_higher_and_is_found_where_it_is(detector: Detector) -> No
     assert abs(region.peak_x - 49) < 14
     assert abs(region.peak_y - 65) < 14
     assert region.peak == pytest.approx(bad.anomaly_map.max())
+
+
+@pytest.mark.parametrize("image", [np.zeros(5, np.uint8), np.zeros((4, 4), np.uint8), None, [[1]], b"pixels"], ids=repr)
+def test_no_picture_is_an_error_of_images(detector: Detector, image: object) -> None:
+    for judge in (detector.predict, detector.score):
+        with pytest.raises(ImageError, match=r"expected an RGB image as uint8 array \(H, W, 3\), got "):
+            judge(image)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 96), (97, 101), (33, 210), (1, 1), (3, 500)])
@@ -187,6 +203,25 @@ def test_names_that_would_mix_images_up_are_refused(
 ) -> None:
     with pytest.raises(DatasetError, match=said):
         PatchCore(SMALL, device="cpu").fit(mixed_paths[:3], **given)
+
+
+@pytest.mark.parametrize(
+    "images", ["folder", Path("folder"), (n for n in range(3)), [draw_part(1), draw_part(2)], None]
+)
+def test_fitting_takes_a_list_of_files_and_nothing_else(images: object) -> None:
+    with pytest.raises(DatasetError, match="a list of image files"):
+        PatchCore(SMALL, device="cpu").fit(images)  # type: ignore[arg-type]
+
+
+def test_a_device_is_checked_before_anything_is_read() -> None:
+    with pytest.raises(ConfigError, match="device is 'gpu'"):
+        PatchCore(SMALL, device="gpu")  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(cuda_present(), reason="there is a CUDA driver")
+def test_cuda_that_cannot_be_had_is_told_before_anything_is_read() -> None:
+    with pytest.raises(RuntimeUnavailableError, match="no CUDA device"):
+        PatchCore(SMALL, device="cuda").prepare()
 
 
 def test_an_image_given_twice_is_refused(mixed_paths: list[Path]) -> None:

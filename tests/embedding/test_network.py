@@ -140,6 +140,13 @@ def test_weights_of_another_network_are_refused() -> None:
         )
 
 
+@pytest.mark.parametrize("weights", [{"model": torch.zeros(2)}, {}, {"pos_embed": torch.zeros(3)}], ids=list)
+def test_weights_that_timm_trips_over_are_refused(weights: StateDict) -> None:
+    entry = backbone("dinov2_vits14")
+    with pytest.raises(WeightsUnavailableError, match="do not fit dinov2_vits14"):
+        EmbeddingNetwork(entry, EmbeddingConfig(backbone=entry.name), weights=weights)
+
+
 def test_weights_given_as_a_file_are_the_ones_used(tmp_path: Path) -> None:
     entry = backbone("resnet18")
     weights = published_weights(entry)

@@ -130,6 +130,28 @@ def test_the_converter_of_openvino_is_put_off_and_not_lost() -> None:
     assert done.stdout.split() == ["1", "True"]
 
 
+def test_threads_that_import_openvino_at_the_same_time_wait_for_each_other() -> None:
+    program = """
+import threading
+from anomaly.embedding.openvino_runtime import _import_openvino
+
+start, found = threading.Barrier(4), []
+
+def load():
+    start.wait()
+    found.append(hasattr(_import_openvino(), "Core"))
+
+threads = [threading.Thread(target=load) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(found)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[True, True, True, True]\n"
+
+
 def test_one_core_and_every_thread_give_the_same(exported: tuple[bytes, bytes]) -> None:
     plain = OpenVINORuntime(*exported, cache=False)
     alone = plain.on_one_core()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from urllib.error import URLError
 
@@ -61,3 +62,20 @@ def test_no_state_dict(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[
     with pytest.raises(WeightsUnavailableError, match="state dict"):
         load_weights(backbone("resnet18"), str(path))
     assert "executed" not in capsys.readouterr().out
+
+
+def test_a_file_cut_short_anywhere_is_no_state_dict(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.pth"
+    torch.save({"a": torch.zeros(3), "b": torch.ones(2, 2)}, whole, _use_new_zipfile_serialization=False)
+    content, path = whole.read_bytes(), tmp_path / "cut.pth"
+    for length in range(0, len(content) - 1, 3):
+        path.write_bytes(content[:length])
+        with pytest.raises(WeightsUnavailableError, match="state dict"):
+            load_weights(backbone("resnet18"), str(path))
+
+
+def test_safetensors_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(WeightsUnavailableError, match="pip install safetensors"):
+        load_weights(backbone("resnet18"), str(tmp_path / "weights.safetensors"))
