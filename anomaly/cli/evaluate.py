@@ -13,7 +13,7 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line
 from anomaly.dataset import LabelledImage
-from anomaly.detector import Detector, load_detector
+from anomaly.detector import BankImage, Detector, load_detector
 from anomaly.errors import DatasetError, ImageError
 from anomaly.evaluation import EvaluationReport, check_installed, evaluate
 from anomaly.imaging.names import printable_name
@@ -47,7 +47,7 @@ def run(arguments: Arguments) -> int:
         if arguments.csv is not None:
             table = stack.enter_context(CsvFile(arguments.csv, (*CSV_COLUMNS, *_TRUTH), inputs=inputs))
         recorder = _Recorder(detector, images, table)
-        report = evaluate(recorder, images, progress=lambda done: progress("judging images", done, len(images)))
+        report = evaluate(recorder, images, progress=progress)
     if len(report.failed) == len(images):
         raise DatasetError(f"none of the {len(images)} images could be judged; first: {report.failed[0].error}")
     tell(report, as_json=arguments.json)
@@ -82,6 +82,10 @@ class _Recorder:
     @property
     def calibration(self) -> Calibration | None:
         return self._detector.calibration
+
+    @property
+    def bank_images(self) -> tuple[BankImage, ...]:
+        return self._detector.bank_images
 
     def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
         try:

@@ -132,7 +132,7 @@ def _test(training: Training, progress: Reporter) -> EvaluationReport | None:
     images = training.test
     if not images:
         return None
-    return evaluate(training.detector, images, progress=lambda done: progress("testing", done, len(images)))
+    return evaluate(training.detector, images, progress=lambda _, done, total: progress("testing", done, total))
 
 
 def _tell(detector: Detector, report: EvaluationReport | None, model: Path) -> None:

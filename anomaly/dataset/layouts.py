@@ -13,7 +13,7 @@ misspelt folder, and a silent choice would put damaged parts into the memory ban
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,7 +30,7 @@ from anomaly.dataset.wording import (
     listed,
     suggestion,
 )
-from anomaly.errors import ImageError, LayoutError
+from anomaly.errors import DatasetError, ImageError, LayoutError
 from anomaly.imaging.listing import find_images, is_photograph
 from anomaly.types import DAMAGED, UNDAMAGED, Label
 
@@ -81,6 +81,37 @@ def read_dataset(folder: Path) -> Dataset:
         ) from error
     except ImageError as error:
         raise LayoutError(str(error)) from error
+
+
+def labelled_images(images: Path | str | Dataset | Iterable[LabelledImage]) -> tuple[LabelledImage, ...]:
+    """Return labelled images, however a caller names them.
+
+    Parameters
+    ----------
+    images : folder, Dataset or iterable of LabelledImage
+        A folder is read by :func:`read_dataset`.
+
+    Returns
+    -------
+    tuple of LabelledImage
+
+    Raises
+    ------
+    DatasetError
+        As :func:`read_dataset`, or it is none of the three.
+    """
+    if isinstance(images, Path | str):
+        return read_dataset(Path(images)).images
+    if isinstance(images, Dataset):
+        return images.images
+    found: tuple[object, ...] = tuple(images) if isinstance(images, Iterable) else (images,)
+    labelled = tuple(image for image in found if isinstance(image, LabelledImage))
+    if len(labelled) < len(found):
+        odd = next(type(image).__name__ for image in found if not isinstance(image, LabelledImage))
+        raise DatasetError(
+            f"expected labelled images, got {odd}: name their folder, or give a Dataset or a list of LabelledImage"
+        )
+    return labelled
 
 
 def _read_dataset(folder: Path) -> Dataset:

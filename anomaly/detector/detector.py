@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ from anomaly.calibration import (
 from anomaly.calibration.calibration import DEFAULT_CONFIDENCE
 from anomaly.capture import CaptureReference, capture_sample
 from anomaly.config import Config
-from anomaly.dataset import LabelledImage, read_dataset, refuse_bank_images
+from anomaly.dataset import Dataset, LabelledImage, labelled_images, refuse_bank_images
 from anomaly.detector.ahead import load_ahead
 from anomaly.detector.beside import beside, one_ahead
 from anomaly.detector.features import BankImage, Extractor, PatchDistances, PatchSearch, look_up, part_type_of
@@ -236,7 +236,7 @@ class Detector:
 
     def calibrate(
         self,
-        labelled: Path | str | Sequence[LabelledImage] = (),
+        labelled: Path | str | Dataset | Iterable[LabelledImage] = (),
         *,
         scored: Sequence[ScoredImage] = (),
         objective: Objective = "accuracy",
@@ -252,7 +252,7 @@ class Detector:
 
         Parameters
         ----------
-        labelled : folder or sequence of LabelledImage
+        labelled : folder, Dataset or iterable of LabelledImage
             Images outside the memory bank; a folder is read as ``--data DIR`` is. Empty: the stored scores alone.
         scored : sequence of ScoredImage
             Other labelled images that this very memory bank has scored before.
@@ -274,8 +274,7 @@ class Detector:
             Some images are in the memory bank.
         CalibrationError, PromiseNotPossibleError, DatasetError, ImageError
         """
-        images = read_dataset(Path(labelled)).images if isinstance(labelled, Path | str) else tuple(labelled)
-        new = self.score_labelled(images, progress=progress)
+        new = self.score_labelled(labelled_images(labelled), progress=progress)
         old = self.record.scores if self.record else ()
         merged = merge_scores(old, (*new, *scored))
         choose = partial(

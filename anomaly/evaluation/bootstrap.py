@@ -96,16 +96,20 @@ def pixel_intervals(
     Returns
     -------
     tuple of two Interval or Undefined
+        Undefined unless two images have a defect pixel and two have another. A draw in which every pixel is a defect
+        has no curves and does not count.
     """
     from anomaly.interop import pixel_histograms
 
     with_defect = np.array([mask is not None and bool(mask.any()) for mask in masks], dtype=np.bool_)
-    if with_defect.sum() < 2:
-        reason = Undefined("resampling needs at least two images with a defect pixel")
-        return reason, reason
+    with_others = np.array([mask is None or not bool(mask.all()) for mask in masks], dtype=np.bool_)
+    for pixel, there in (("a defect pixel", with_defect), ("a pixel that is no defect", with_others)):
+        if there.sum() < 2:
+            reason = Undefined(f"resampling needs at least two images with {pixel}")
+            return reason, reason
     histograms = pixel_histograms(maps, masks)
     centre = histograms.metrics(np.ones(with_defect.size))
-    rows = [row for weights in resampled(with_defect, draws=draws) for row in weights]
+    rows = [row for weights in resampled(with_defect, draws=draws) for row in weights if row[with_others].any()]
     found = np.array([histograms.metrics(row) for row in rows]) - centre + (auroc, aupro)
     found = np.clip(found, 0.0, 1.0)
     return (

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from anomaly.calibration import Calibration, ScoredImage
-from anomaly.dataset import LabelledImage
-from anomaly.errors import ImageError, ImageUnreadableError
+from anomaly.dataset import Dataset, LabelledImage, labelled_images, refuse_bank_images
+from anomaly.detector import BankImage, Progress, silent
+from anomaly.errors import ImageError
 from anomaly.evaluation.kept import KeptArrays
 from anomaly.evaluation.metrics import Undefined
 from anomaly.evaluation.report import EvaluationReport, FailedImage, add_pixel_metrics, evaluate_scores
-from anomaly.imaging.decode import load_upright
+from anomaly.imaging.decode import content_hash, load_upright
 from anomaly.installed import refuse_without
 from anomaly.types import UNDAMAGED, BoolArray, Float32Array, Prediction
 
@@ -32,29 +33,37 @@ class EvaluatedDetector(Protocol):
         """The calibration that stands; None: not calibrated."""
         ...
 
+    @property
+    def bank_images(self) -> Sequence[BankImage]:
+        """The images of its memory bank; none of them is judged."""
+        ...
+
     def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
-        """Return the verdict on one image file that shows parts of a type; empty: not known."""
+        """Return the verdict on one image file that shows parts of a type; empty: not known.
+
+        With the ``sha256`` of the file that was judged.
+        """
         ...
 
 
 def evaluate(
     detector: EvaluatedDetector,
-    images: Iterable[LabelledImage],
+    images: Path | str | Dataset | Iterable[LabelledImage],
     *,
     confidence: float = 0.95,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
 ) -> EvaluationReport:
     """Predict every image and compare with the truth.
 
     Parameters
     ----------
     detector : EvaluatedDetector
-    images : iterable of LabelledImage
-        None of them in the memory bank; whoever calls has checked.
+    images : folder, Dataset or iterable of LabelledImage
+        None of them in the memory bank. A folder is read as ``--data DIR`` is.
     confidence : float
         Of every interval, in (0, 1).
-    progress : callable, optional
-        Called with the number of images done, after each.
+    progress : Progress
+        Told about the stage ``judging images``.
 
     Returns
     -------
@@ -65,14 +74,17 @@ def evaluate(
 
     Raises
     ------
+    LeakError
+        Some images are in the memory bank, by the content of their files; no image was judged.
     DatasetError
-        The confidence is impossible.
+        The confidence is impossible, or the images are not what is said above.
     RuntimeUnavailableError
         scipy, or anomalib where there are masks, is not installed; no image was judged.
     """
-    images = tuple(images)
+    images = labelled_images(images)
     with_masks = any(image.mask is not None for image in images)
     check_installed(detector, masks=with_masks)
+    refuse_bank_images(_hashes(images), [(image.name, image.sha256) for image in detector.bank_images])
     scored: list[ScoredImage] = []
     failed: list[FailedImage] = []
     with KeptArrays[Float32Array]() as maps, KeptArrays[BoolArray | None]() as masks:
@@ -80,16 +92,14 @@ def evaluate(
             try:
                 prediction = detector.predict(image.path, part_type=image.part_type)
                 mask = None if image.mask is None else read_mask(image.mask)
-                scored_image = _scored(image, prediction.score)
             except ImageError as error:
                 failed.append(FailedImage(name=image.name, error=str(error)))
             else:
-                scored.append(scored_image)
+                scored.append(_scored(image, prediction))
                 if with_masks and (mask is not None or image.label == UNDAMAGED):
                     maps.append(prediction.anomaly_map)
                     masks.append(mask)
-            if progress is not None:
-                progress(done)
+            progress("judging images", done, len(images))
         report = evaluate_scores(scored, detector.calibration, confidence=confidence)
         report = dataclasses.replace(report, failed=tuple(failed))
         if not with_masks:
@@ -144,19 +154,19 @@ def read_mask(path: Path) -> BoolArray:
     return np.ascontiguousarray(pixels, dtype=np.bool_)
 
 
-def _scored(image: LabelledImage, score: float) -> ScoredImage:
-    try:
-        with image.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ImageUnreadableError(
-            f"{image.path}: expected a readable file, got {error.strerror}; check it", path=image.path
-        ) from error
+def _hashes(images: Sequence[LabelledImage]) -> Iterator[tuple[str, str]]:
+    """Yield name and sha256 of each image; without those that cannot be read, which are told when they are judged."""
+    for image in images:
+        with suppress(ImageError):
+            yield image.name, content_hash(image.path)
+
+
+def _scored(image: LabelledImage, prediction: Prediction) -> ScoredImage:
     return ScoredImage(
         name=image.name,
-        sha256=sha256,
+        sha256=prediction.sha256,
         label=image.label,
-        score=score,
+        score=prediction.score,
         part_type=image.part_type,
         group=image.group,
         defect=image.defect,

@@ -56,7 +56,10 @@ class PixelHistograms:
     overlap: Float64Array
 
     def metrics(self, weights: Float64Array) -> tuple[float, float]:
-        """Return pixel AUROC and AUPRO with every image counted ``weights`` times, (n,)."""
+        """Return pixel AUROC and AUPRO with every image counted ``weights`` times, (n,).
+
+        Some image that counts must have a defect pixel, and some another: there is no curve without both.
+        """
         rates = []
         for counts in (self.background, self.defect, self.overlap):
             total = np.concatenate([[0.0], np.cumsum((weights @ counts)[::-1])])

@@ -30,7 +30,7 @@ class JournalEntry:
     score : float
     threshold, probability : float or None
     measures : mapping of str to float
-        Capture measures by name, see :class:`anomaly.capture.CaptureSample`.
+        Capture measures by name, see :class:`anomaly.types.CaptureSample`.
     warnings : tuple of str
         What was odd about the picture.
     strangeness : ndarray of float32, (4, 4)

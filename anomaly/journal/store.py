@@ -9,6 +9,8 @@ be on a local disk: write-ahead mode needs shared memory.
 from __future__ import annotations
 
 import json
+import math
+import operator
 import os
 import sqlite3
 import time
@@ -16,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from anomaly.errors import JournalError
 from anomaly.journal._text import from_column, to_column
 from anomaly.journal.entry import JournalEntry, Judged
 from anomaly.journal.verdicts import OperatorVerdict, read_verdicts, write_verdicts
-from anomaly.types import Float32Array
+from anomaly.types import Float32Array, Label, Verdict
 
 SCHEMA_VERSION = 1
 STRANGENESS_SHAPE = (4, 4)
@@ -57,7 +59,9 @@ CREATE TABLE IF NOT EXISTS entries (
 
 
 class Journal:
-    """An open journal; use it in a ``with`` block.
+    """An open journal; use it in a ``with`` block, and in the thread that opened it.
+
+    Threads and processes that write at the same time each open one of their own on the same file.
 
     Parameters
     ----------
@@ -118,7 +122,8 @@ class Journal:
         Raises
         ------
         JournalError
-            It could not be written, or holds a number that is not finite; the journal is as it was.
+            It could not be written, or holds a number that is not finite, a label that no verdict has, or anything
+            else than :class:`JournalEntry` says; the journal is as it was.
         """
         marks = ", ".join("?" * len(_COLUMNS))
         statement = f"INSERT INTO entries ({', '.join(_COLUMNS)}) VALUES ({marks})"
@@ -137,10 +142,16 @@ class Journal:
         Raises
         ------
         JournalError
-            It could not be written; the journal is as it was.
+            It could not be written, or a truth is neither undamaged nor damaged; the journal is as it was.
         """
+        verdicts = tuple(verdicts)
+        for truth in (verdict.truth for verdict in verdicts if verdict.truth not in get_args(Label)):
+            raise JournalError(
+                f"cannot write a verdict into the journal {self.path}: expected undamaged or damaged, got {truth!r}",
+                path=self.path,
+            )
         with self._mapped():
-            write_verdicts(self._connection, tuple(verdicts))
+            write_verdicts(self._connection, verdicts)
 
     def verdicts(self) -> tuple[OperatorVerdict, ...]:
         """Return the last verdict on each image that somebody looked at, in the order they were given.
@@ -161,7 +172,7 @@ class Journal:
         model : str, optional
             Only what this model judged.
         since : str, optional
-            Only rows after this time, written by :func:`time_text`.
+            Only rows after this time, written by :func:`anomaly.journal.time_text`.
 
         Raises
         ------
@@ -277,6 +288,12 @@ class Journal:
         """Map what SQLite raises to the error that a user sees."""
         try:
             yield
+        except sqlite3.ProgrammingError as error:  # the file is sound, the call is not
+            raise JournalError(
+                f"cannot use the journal {self.path} like this ({error}): open a Journal in the thread that uses it, "
+                "and use it before it is closed",
+                path=self.path,
+            ) from error
         except sqlite3.Error as error:
             raise JournalError(
                 f"cannot use the journal {self.path} ({error}): name a file on a local disk that can be written, or "
@@ -286,23 +303,42 @@ class Journal:
 
 
 def _row(entry: JournalEntry) -> tuple[Any, ...]:
-    if entry.strangeness.shape != STRANGENESS_SHAPE:
-        raise ValueError(f"expected strangeness of shape {STRANGENESS_SHAPE}, got {entry.strangeness.shape}")
+    """Return what is written of an entry; SQLite itself keeps infinity, and takes NaN for NULL, NumPy's ints for bytes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A field is not what :class:`JournalEntry` says.
+    """
+    for name in ("time", "path", "sha256", "model"):
+        if not isinstance(getattr(entry, name), str):
+            raise TypeError(f"expected a str as {name}, got {type(getattr(entry, name)).__name__}")
+    if entry.label is not None and entry.label not in get_args(Verdict):
+        raise ValueError(f"expected a label among {', '.join(get_args(Verdict))}, got {entry.label!r}")
+    if np.shape(entry.strangeness) != STRANGENESS_SHAPE:
+        raise ValueError(f"expected strangeness of shape {STRANGENESS_SHAPE}, got {np.shape(entry.strangeness)}")
     return (
         entry.time,
         to_column(entry.path),
         entry.sha256,
         entry.model,
-        entry.calibration_version,
+        None if entry.calibration_version is None else operator.index(entry.calibration_version),
         entry.label,
-        float(entry.score),  # SQLite takes a number of NumPy for bytes
-        None if entry.threshold is None else float(entry.threshold),
-        None if entry.probability is None else float(entry.probability),
-        json.dumps(dict(entry.measures), allow_nan=False),
+        _finite("score", entry.score),
+        None if entry.threshold is None else _finite("threshold", entry.threshold),
+        None if entry.probability is None else _finite("probability", entry.probability),
+        json.dumps({name: _finite(name, value) for name, value in dict(entry.measures).items()}),
         json.dumps(list(entry.warnings)),
-        _bytes(entry.strangeness),
-        _bytes(entry.embedding),
+        _bytes("strangeness", entry.strangeness),
+        _bytes("embedding", entry.embedding),
     )
+
+
+def _finite(name: str, value: float) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number as {name}, got {number}")
+    return number
 
 
 def _entry(row: tuple[Any, ...]) -> JournalEntry:
@@ -317,8 +353,11 @@ def _entry(row: tuple[Any, ...]) -> JournalEntry:
     )
 
 
-def _bytes(values: Float32Array) -> bytes:
-    return np.ascontiguousarray(values, dtype="<f4").tobytes()
+def _bytes(name: str, values: Float32Array) -> bytes:
+    content = np.ascontiguousarray(values, dtype="<f4")
+    if not np.isfinite(content).all():
+        raise ValueError(f"expected finite numbers as {name}, got others among them")
+    return content.tobytes()
 
 
 def _floats(content: bytes) -> Float32Array:

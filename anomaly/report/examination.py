@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from anomaly.calibration import Calibration
 from anomaly.dataset import LabelledImage, SplitEntry, read_dataset
-from anomaly.detector import Detector, Progress, silent
+from anomaly.detector import BankImage, Detector, Progress, silent
 from anomaly.errors import DatasetError, ImageError
 from anomaly.evaluation import evaluate, read_mask
 from anomaly.imaging import measure_quality
@@ -34,6 +35,10 @@ class _Watch:
     @property
     def calibration(self) -> Calibration | None:
         return self.detector.calibration
+
+    @property
+    def bank_images(self) -> tuple[BankImage, ...]:
+        return self.detector.bank_images
 
     def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
         started = time.perf_counter()
@@ -116,7 +121,8 @@ def examine(
     test = [entry for entry in splits if entry.split == "test" and entry.sha256 in photographs]
     labelled = [photographs[entry.sha256] for entry in test]
     watch = _Watch(detector)
-    report = evaluate(watch, labelled, progress=lambda done: progress("judging test photographs", done, len(labelled)))
+    tell = partial(progress, "judging test photographs")
+    report = evaluate(watch, labelled, progress=lambda _, done, total: tell(done, total))
     failed = {image.name: image.error for image in report.failed}
     entries = {photographs[entry.sha256].name: entry for entry in test}
     images = tuple(

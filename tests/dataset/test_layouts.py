@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomaly.dataset import Dataset, read_dataset
+from anomaly.dataset import Dataset, labelled_images, read_dataset
 from anomaly.dataset.wording import DAMAGED_WORDS, UNDAMAGED_WORDS
-from anomaly.errors import AnomalyError, LayoutError
+from anomaly.errors import AnomalyError, DatasetError, LayoutError
 from anomaly.imaging import write_image
 from tests.dataset.conftest import Write
 
@@ -26,6 +26,20 @@ def test_two_folders_by_any_of_their_names_in_any_case(write: Write, good: str, 
     assert labels(dataset) == {f"{good}/a.png": "undamaged", f"{bad.upper()}/b.png": "damaged"}
     assert dataset.kind == "two folders"
     assert dataset.layout == f"two folders, {good}/ and {bad.upper()}/"
+
+
+def test_labelled_images_are_named_by_folder_dataset_or_one_by_one(write: Write) -> None:
+    root = write("good/a.png", "bad/b.png")
+    dataset = read_dataset(root)
+    for images in (root, str(root), dataset, list(dataset.images), iter(dataset.images)):
+        assert labelled_images(images) == dataset.images
+    assert labelled_images(()) == ()
+    with pytest.raises(LayoutError, match="does not exist"):
+        labelled_images(root / "none")
+    with pytest.raises(
+        DatasetError, match=r"got (Posix|Windows)Path: name their folder, or give a Dataset or a list of"
+    ):
+        labelled_images([*dataset.images, root / "good" / "a.png"])  # type: ignore[list-item]
 
 
 def test_two_folders_once_for_each_part_type(write: Write) -> None:

@@ -137,7 +137,7 @@ def test_calibrating_adds_to_the_stored_scores(detector: Detector, tmp_path: Pat
     for i in range(2):
         write_part(tmp_path / "good" / f"{i}.png", 7000 + i)
         write_part(tmp_path / "bad" / f"{i}.png", 7100 + i, damaged=True)
-    again = detector.calibrate(read_dataset(tmp_path).images, reason="new parts")
+    again = detector.calibrate(read_dataset(tmp_path), reason="new parts")
     assert detector.record is not None
     assert again.record is not None
     assert len(again.record.scores) == len(detector.record.scores) + 4
@@ -146,7 +146,9 @@ def test_calibrating_adds_to_the_stored_scores(detector: Detector, tmp_path: Pat
     assert again.banks is detector.banks
     once_more = again.calibrate(tmp_path, reason="the same again")
     assert once_more.record is not None
-    assert len(once_more.record.scores) == len(again.record.scores)
+    assert once_more.record.scores == again.record.scores
+    with pytest.raises(DatasetError, match="expected labelled images, got str: name their folder"):
+        detector.calibrate([str(tmp_path)])  # type: ignore[list-item]
 
 
 def test_bank_images_left_out_of_the_bank_say_how_undamaged_scores_scatter(

@@ -95,3 +95,21 @@ def test_pixel_intervals_are_over_images():
 def test_one_image_with_a_mask_has_no_interval():
     maps, masks = spotted(2)
     assert all(isinstance(found, Undefined) for found in pixel_intervals(maps, masks, auroc=0.9, aupro=0.8))
+
+
+def test_one_image_with_anything_but_defects_has_no_interval():
+    maps, masks = spotted(4)
+    maps, masks = [maps[1], maps[3]], [masks[1], np.ones(maps[3].shape, dtype=bool)]
+    reason = Undefined("resampling needs at least two images with a pixel that is no defect")
+    assert pixel_intervals(maps, masks, auroc=0.5, aupro=0.5) == (reason, reason)
+
+
+def test_a_draw_of_nothing_but_defects_does_not_count():
+    maps, masks = spotted(8)
+    maps, masks = maps[1::2], masks[1::2]
+    for at in (0, 1):
+        masks[at] = np.ones(maps[at].shape, dtype=bool)
+    found = histogram_metrics(maps, masks)
+    for interval, value in zip(pixel_intervals(maps, masks, auroc=found[0], aupro=found[1]), found, strict=True):
+        assert isinstance(interval, Interval)
+        assert 0 <= interval.low <= value == interval.value <= interval.high <= 1

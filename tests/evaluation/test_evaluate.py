@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from anomaly.calibration import calibrate
-from anomaly.dataset import LabelledImage
-from anomaly.errors import ImageUnreadableError, RuntimeUnavailableError
+from anomaly.dataset import LabelledImage, read_dataset
+from anomaly.detector import BankImage, Detector
+from anomaly.errors import DatasetError, ImageUnreadableError, LeakError, RuntimeUnavailableError
 from anomaly.evaluation import PixelReport, Undefined, check_installed, evaluate, read_mask
 from anomaly.imaging import load_image
+from anomaly.imaging.decode import content_hash
 from anomaly.types import CaptureQuality, Prediction
 
 
@@ -20,6 +22,7 @@ class Brightness:
     """Scores an image by its brightest pixel; the map is the picture."""
 
     calibration = calibrate([10.0], [200.0])
+    bank_images: tuple[BankImage, ...] = ()
 
     def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
         try:
@@ -38,6 +41,7 @@ class Brightness:
             nearest=(),
             quality=CaptureQuality(8, 6, 0.5, 0.1, 1.0, 0.0, 0.0),
             calibration_version=1,
+            sha256=content_hash(path),
         )
 
 
@@ -66,12 +70,57 @@ def images(tmp_path):
 
 def test_a_bad_file_is_listed_and_counted_nowhere(images):
     done = []
-    report = evaluate(Brightness(), [images[0], images[3], images[2]], progress=done.append)
+    report = evaluate(Brightness(), [images[0], images[3], images[2]], progress=lambda *step: done.append(step))
     assert (report.overall.n_undamaged, report.overall.n_damaged) == (1, 1)
     assert [(image.name, "no image" in image.error) for image in report.failed] == [("d", True)]
     assert any(line.startswith("not scored: d") for line in report.lines())
-    assert done == [1, 2, 3]
+    assert done == [("judging images", 1, 3), ("judging images", 2, 3), ("judging images", 3, 3)]
     assert report.pixels == Undefined("the data have no masks")
+
+
+def test_images_of_the_memory_bank_are_refused_before_one_is_judged(images, monkeypatch):
+    known = BankImage("of training.png", content_hash(images[2].path), 8, 6)
+    monkeypatch.setattr(Brightness, "bank_images", (known,))
+    assert evaluate(Brightness(), [images[0], images[3]]).overall.n_undamaged == 1
+    monkeypatch.setattr(Brightness, "predict", lambda *_, **__: pytest.fail("was judged"))
+    with pytest.raises(LeakError, match=r"c \(trained on as of training\.png\)") as caught:
+        evaluate(Brightness(), [images[0], images[3], images[2]])
+    assert caught.value.paths == ("c",)
+
+
+def test_a_fitted_detector_refuses_its_own_bank_images(trained_model, parts_folder):
+    detector = Detector.load(trained_model, device="cpu")
+    own = [LabelledImage(parts_folder / image.name, image.name, "undamaged") for image in detector.bank_images]
+    with pytest.raises(LeakError):
+        evaluate(detector, own)
+
+
+def test_a_file_is_known_by_what_was_judged_and_not_read_again(images, monkeypatch):
+    judged = Brightness.predict
+
+    def predict_and_write_over(self, path, /, *, part_type=""):
+        prediction = judged(self, path)
+        path.unlink()
+        return prediction
+
+    monkeypatch.setattr(Brightness, "predict", predict_and_write_over)
+    report = evaluate(Brightness(), [images[0], images[2]])
+    assert (report.overall.n_undamaged, report.overall.n_damaged, report.failed) == (1, 1, ())
+
+
+def test_a_folder_a_dataset_and_its_images_are_the_same(tmp_path):
+    for folder, box in (("good", None), ("bad", (0, 0))):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / f"{folder}.png", 250, box)
+    dataset = read_dataset(tmp_path)
+    reports = [evaluate(Brightness(), images) for images in (tmp_path, str(tmp_path), dataset, iter(dataset.images))]
+    assert [(report.overall.n_undamaged, report.overall.n_damaged) for report in reports] == [(1, 1)] * 4
+
+
+@pytest.mark.parametrize("odd", [3, None, ["a.png"], {"a.png": "undamaged"}])
+def test_what_are_no_labelled_images_is_said(odd):
+    with pytest.raises(DatasetError, match=r"expected labelled images, got (int|NoneType|str): name their folder"):
+        evaluate(Brightness(), odd)
 
 
 @pytest.mark.slow

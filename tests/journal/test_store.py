@@ -137,23 +137,77 @@ def test_a_journal_that_another_process_makes_between_two_looks_is_one(
 
 
 def test_numbers_of_numpy_are_numbers_and_a_row_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    odd = replace(entry(0), score=np.float32(1.5), threshold=np.float64(2), probability=np.float32(0.25))  # type: ignore[arg-type]
+    odd = replace(
+        entry(0),
+        calibration_version=np.int64(2),  # type: ignore[arg-type]
+        score=np.float32(1.5),  # type: ignore[arg-type]
+        threshold=np.float64(2),
+        probability=np.float32(0.25),  # type: ignore[arg-type]
+        measures={"brightness": np.float32(0.5)},  # type: ignore[dict-item]
+    )
     with Journal(tmp_path / "j.sqlite") as journal:
         journal.append(odd)
         for wrong in (
             replace(entry(1), measures={"brightness": float("nan")}),
             replace(entry(1), score="high"),  # type: ignore[arg-type]
+            replace(entry(1), path=Path("part.png")),  # type: ignore[arg-type]
             replace(entry(1), strangeness=np.zeros((2, 2), np.float32)),
         ):
             with pytest.raises(JournalError, match=r"cannot write a row into the journal .*j\.sqlite: "):
                 journal.append(wrong)
         (row,) = journal.read()
-    assert (row.score, row.threshold, row.probability) == (1.5, 2.0, 0.25)
+    assert (row.score, row.threshold, row.probability, row.calibration_version) == (1.5, 2.0, 0.25, 2)
+    assert row.measures == {"brightness": 0.5}
     broken = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None)
     broken.execute("UPDATE entries SET measures = '[]'")
     broken.close()
     with Journal(tmp_path / "j.sqlite") as journal, pytest.raises(JournalError, match="holds a row that cannot be"):
         journal.read()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float32("-inf")])
+@pytest.mark.parametrize("field", ["score", "threshold", "probability", "brightness", "strangeness", "embedding"])
+def test_a_number_that_is_not_finite_is_refused_by_name(tmp_path: Path, field: str, number: float) -> None:
+    wrong: dict[str, object] = {field: number}
+    if field == "brightness":
+        wrong = {"measures": {field: number}}
+    elif field in ("strangeness", "embedding"):
+        values = getattr(entry(), field).copy()
+        values.flat[-1] = number
+        wrong = {field: values}
+    with Journal(tmp_path / "j.sqlite") as journal:
+        with pytest.raises(JournalError, match=rf"write a row .*: expected (a )?finite numbers? as {field}, got"):
+            journal.append(replace(entry(), **wrong))  # type: ignore[arg-type]
+        assert journal.read() == ()
+
+
+def test_words_that_are_no_label_are_refused(tmp_path: Path) -> None:
+    verdict = OperatorVerdict(time_text(datetime.now(UTC)), "0" * 64, "part.png", "reinspect")  # type: ignore[arg-type]
+    with Journal(tmp_path / "j.sqlite") as journal:
+        with pytest.raises(JournalError, match="expected a label among undamaged, damaged, reinspect, not judged, got"):
+            journal.append(replace(entry(), label="broken"))  # type: ignore[arg-type]
+        with pytest.raises(JournalError, match="expected undamaged or damaged, got 'reinspect'"):
+            journal.record([replace(verdict, truth="damaged"), verdict])
+        assert (journal.read(), journal.verdicts()) == ((), ())
+
+
+def test_another_thread_and_a_closed_journal_are_not_taken_for_a_damaged_file(tmp_path: Path) -> None:
+    told: list[JournalError] = []
+
+    def use() -> None:
+        with pytest.raises(JournalError) as caught:
+            journal.append(entry())
+        told.append(caught.value)
+
+    with Journal(tmp_path / "j.sqlite") as journal:
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+    use()
+    for error in told:
+        assert "open a Journal in the thread that uses it, and use it before it is closed" in str(error)
+        assert "\n" not in str(error)
+    assert ["thread" in str(error.__cause__) for error in told] == [True, False]
 
 
 def test_a_verdict_in_bytes_that_are_no_text_is_kept(tmp_path: Path) -> None:
