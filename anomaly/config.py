@@ -139,7 +139,7 @@ class SelectionConfig:
 class Config:
     """Everything that decides what a trained model becomes, besides the data.
 
-    ``seed`` feeds every random choice (split, first pick of the coreset).
+    ``seed`` feeds every random choice of training (split, first pick of the coreset).
     """
 
     seed: int = 0
