@@ -88,6 +88,7 @@ def small_damage(facts: Facts) -> Advice | None:
         return None
     side = middle**0.5
     patch = facts.patch * facts.scale
+    larger = _larger(facts)
     return Advice(
         "small-damage",
         2,
@@ -97,8 +98,8 @@ def small_damage(facts: Facts) -> Advice | None:
         f"Raise the resolution, so that the smallest damage that matters covers {PATCHES} patches "
         f"({PATCHES * patch:.0f} pixels now) across: first in the program as far as the photograph allows, then with a "
         "longer lens, a shorter distance or more camera pixels.",
-        f"python model.py --train{data_option(facts.data)} --set geometry.size={_larger(facts)}"
-        if facts.scale > 1.05
+        f"python model.py --train{data_option(facts.data)} --set geometry.size={larger}"
+        if facts.scale > 1.05 and larger > facts.network_side
         else "",
         "raise the resolution: small damage is what is missed",
     )
