@@ -52,7 +52,9 @@ def run(arguments: Arguments) -> int:
         data = _photographs(detector, arguments.data)
         results, record = _results(detector, arguments, data, progress)
         splits = detector.provenance.splits
-        experiment = find_experiment(arguments.work, images=images_hash(splits)) if splits else None
+        experiment = (
+            find_experiment(arguments.work, images=images_hash(splits), remark=progress.remark) if splits else None
+        )
         evidence = gather(
             detector, arguments.model, results=results, data=data, experiment=experiment, work=arguments.work
         )

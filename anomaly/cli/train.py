@@ -46,7 +46,7 @@ def run(arguments: Arguments) -> int:
         progress.remark(f"{printable_name(name)}: {dataset.layout}")
         experiment = None
         if arguments.from_experiment:
-            experiment, config = _chosen(dataset, arguments)
+            experiment, config = _chosen(dataset, arguments, progress)
         from anomaly.detector.training import train
 
         device = "cpu" if arguments.ray is not None else arguments.device
@@ -100,17 +100,17 @@ def read_config(arguments: Arguments) -> tuple[Config, frozenset[str]]:
     return config, given | {name for name, _ in arguments.settings}
 
 
-def _chosen(dataset: Dataset, arguments: Arguments) -> tuple[Experiment, Config]:
+def _chosen(dataset: Dataset, arguments: Arguments, progress: Reporter) -> tuple[Experiment, Config]:
     """Return the newest experiment on these photographs, and the settings that it chose.
 
     Raises
     ------
     ExperimentError
-        There is none.
+        There is none, or it cannot be used.
     """
     from anomaly.experiment import apply, dataset_hash, find_experiment
 
-    experiment = find_experiment(arguments.work, dataset=dataset_hash(dataset))
+    experiment = find_experiment(arguments.work, dataset=dataset_hash(dataset), remark=progress.remark)
     if experiment is None:
         raise ExperimentError(
             f"expected an experiment on these photographs in {arguments.work}, and there is none: run --experiment on "
