@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 
 from anomaly.calibration import OBJECTIVES as KNOWN_OBJECTIVES
+from anomaly.calibration._parameters import PROMISED, WITH_TARGET
 from anomaly.cli import main
-from anomaly.cli.aim import Aim
+from anomaly.cli.aim import _PROMISED, _WITH_TARGET, Aim
 from anomaly.cli.options import OBJECTIVES, VERBS
 from anomaly.cli.parser import Arguments, parse
 
 
-def test_the_objectives_are_those_of_calibration() -> None:
+def test_the_objectives_and_what_they_take_are_those_of_calibration() -> None:
     assert OBJECTIVES == KNOWN_OBJECTIVES
+    assert _PROMISED == PROMISED
+    assert _WITH_TARGET == WITH_TARGET
 
 
 def test_defaults() -> None:
