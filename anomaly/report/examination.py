@@ -19,7 +19,7 @@ from anomaly.evaluation import evaluate, read_mask
 from anomaly.imaging import measure_quality
 from anomaly.imaging.components import label_components
 from anomaly.imaging.decode import content_hash, load_image
-from anomaly.report.results import CaptureRow, JudgedImage, TestResults
+from anomaly.report.results import CaptureRow, ExaminedImage, TestResults
 from anomaly.types import NOT_JUDGED, Prediction
 
 
@@ -142,9 +142,9 @@ def examine(
 
 def _judged(
     image: LabelledImage, entry: SplitEntry, prediction: Prediction, calibration: Calibration | None
-) -> JudgedImage:
+) -> ExaminedImage:
     mask = None if image.mask is None else read_mask(image.mask)
-    return JudgedImage(
+    return ExaminedImage(
         name=image.name,
         sha256=entry.sha256,
         label=image.label,
