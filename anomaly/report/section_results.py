@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from anomaly.calibration import Calibration
 from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
@@ -31,7 +31,7 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
     """
     results, test = evidence.results, evidence.test
     if results is None or test is None:
-        return Part(Section(TITLE, (*_nothing(evidence), *_points(evidence))))
+        return Part(Section(TITLE, (*_nothing(evidence), *_points(_operating_points(evidence), {}))))
     blocks: list[Block] = [Paragraph(_introduction(results, test, left_out(evidence))), _table(test)]
     pictures: dict[str, bytes] = {}
     if evidence.calibration is not None:
@@ -54,8 +54,10 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
         shown = [example for example in results.examples if example.file in examples]
         pictures |= {example.file: examples[example.file] for example in shown}
         blocks.append(_gallery(shown))
-    pictures |= _trade(evidence)
-    blocks += _points(evidence)
+    points = _operating_points(evidence)
+    trade = _trade(points, results, test)
+    pictures |= trade
+    blocks += _points(points, trade)
     return Part(Section(TITLE, tuple(blocks)), pictures)
 
 
@@ -184,8 +186,7 @@ def _caption(example: Example) -> str:
     )
 
 
-def _points(evidence: Evidence) -> list[Block]:
-    points = _operating_points(evidence)
+def _points(points: Sequence[OperatingPoint], trade: Mapping[str, bytes]) -> list[Block]:
     if len(points) < 2:
         return []
     blocks: list[Block] = [
@@ -201,7 +202,7 @@ def _points(evidence: Evidence) -> list[Block]:
             (3, 2.7, 1.7, 1.7),
         ),
     ]
-    if _trade(evidence):
+    if trade:
         blocks.append(
             Figure(
                 "trade.svg",
@@ -242,10 +243,8 @@ def _row(point: OperatingPoint) -> tuple[str, str, str, str]:
     )
 
 
-def _trade(evidence: Evidence) -> dict[str, bytes]:
-    results, test = evidence.results, evidence.test
-    if results is None or test is None or not (test.overall.n_damaged and test.overall.n_undamaged):
+def _trade(points: Sequence[OperatingPoint], results: TestResults, test: EvaluationReport) -> dict[str, bytes]:
+    if not (test.overall.n_damaged and test.overall.n_undamaged):
         return {}
-    points = _operating_points(evidence)
     shown = [(point.name, point.test.misses, point.test.false_alarms) for point in points if point.test]
     return {"trade.svg": plot_trade(results.images, shown)} if shown else {}
