@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from anomaly.report.advice import Advice, Rule
+from anomaly.report.document import literal
 from anomaly.report.facts import Facts, by_session, spread
 from anomaly.report.rules_improve import PATCHES
 from anomaly.report.wording import ends, percent, plural, whole
@@ -34,7 +35,7 @@ def focus_varies(facts: Facts) -> Advice | None:
         "focus-varies",
         2,
         f"Focus: sharpness varies by {whole(share)} between sessions (lowest in "
-        f"{low}, highest in {high}; medians {least:.2g} and {most:.2g}).",
+        f"{literal(low)}, highest in {literal(high)}; medians {least:.2g} and {most:.2g}).",
         "Fix lens and distance: focus by hand, lock the ring with its screw, close the aperture by two steps for more "
         "depth of field, and mount camera and tray on one frame.",
     )
@@ -49,8 +50,8 @@ def light_varies(facts: Facts) -> Advice | None:
     return Advice(
         "light-varies",
         2,
-        f"Lighting: mean brightness varies by {whole(share)} between sessions ({low}: {least:.2f}, {high}: "
-        f"{most:.2f}).",
+        f"Lighting: mean brightness varies by {whole(share)} between sessions ({literal(low)}: {least:.2f}, "
+        f"{literal(high)}: {most:.2f}).",
         "Use lamps that do not change, keep daylight out with a hood, set exposure, gain and white balance by "
         "hand, and check them with a grey card at the start of each shift.",
     )

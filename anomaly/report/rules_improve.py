@@ -8,6 +8,7 @@ from statistics import median
 from anomaly.calibration import calibrate, calibrate_by_type, images_needed
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
+from anomaly.report.document import literal
 from anomaly.report.facts import Facts, as_given, by_experiment, false_alarm, kinds, missed, more_often
 from anomaly.report.wording import data_option, ends, kind, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
@@ -118,7 +119,7 @@ def missed_kinds(facts: Facts) -> Advice | None:
     if not worse:
         return None
     told = "; ".join(
-        f"{kind(name)}: {own[0]} of {own[1]} missed (all other damaged batches: {others[0]} of {others[1]})"
+        f"{literal(kind(name))}: {own[0]} of {own[1]} missed (all other damaged batches: {others[0]} of {others[1]})"
         for name, own, others in worse
     )
     return Advice(
@@ -129,7 +130,7 @@ def missed_kinds(facts: Facts) -> Advice | None:
         "lens or lighting; if a person can, raise the resolution.",
         f"python model.py --evaluate{data_option(facts.data, always=True)} --split test --confusion compared.png"
         f"{facts.model}",
-        f"look at the missed kinds: {', '.join(kind(name) for name, *_ in worse[:3])}",
+        f"look at the missed kinds: {', '.join(literal(kind(name)) for name, *_ in worse[:3])}",
     )
 
 
@@ -147,13 +148,13 @@ def worse_part_type(facts: Facts) -> Advice | None:
             return Advice(
                 "worse-part-type",
                 4,
-                f"{name}: {own[0]} of {own[1]} test batches judged wrongly, against {others[0]} of {others[1]} of the "
-                "other part types.",
+                f"{literal(name)}: {own[0]} of {own[1]} test batches judged wrongly, against {others[0]} of "
+                f"{others[1]} of the other part types.",
                 "Train a model for each part type, so that each gets its own memory, settings and threshold: `--train` "
                 "once for each, on a folder (or a labels.csv) with its photographs alone and with a `--model` of its "
                 "own.",
                 "",
-                f"train a model of its own for {name}",
+                f"train a model of its own for {literal(name)}",
             )
     return None
 
@@ -258,7 +259,7 @@ def _settings(facts: Facts) -> str:
     if by_experiment(facts.selection):
         return "The settings were chosen by an experiment that is not on record here."
     if as_given(facts.selection):
-        how = " ".join(f"{line[:1].upper()}{line[1:]}" for line in facts.selection).rstrip(".")
+        how = literal(" ".join(f"{line[:1].upper()}{line[1:]}" for line in facts.selection).rstrip("."))
     elif facts.selection:
         how = "The settings were chosen by the quick comparison that is part of training"
     else:

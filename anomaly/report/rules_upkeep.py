@@ -8,6 +8,7 @@ from statistics import mean
 from anomaly.calibration import images_needed
 from anomaly.evaluation import Rate, rate_interval
 from anomaly.report.advice import Advice, Rule
+from anomaly.report.document import literal
 from anomaly.report.facts import Facts, false_alarm, missed
 from anomaly.report.wording import data_option, listing, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
@@ -141,7 +142,7 @@ def audit(facts: Facts) -> Advice | None:
 
 def retrain(facts: Facts) -> Advice | None:
     """Say when to train anew."""
-    parts = f"of {listing(facts.part_types)}" if facts.part_types else "of one kind of part"
+    parts = f"of {literal(listing(facts.part_types))}" if facts.part_types else "of one kind of part"
     return Advice(
         "retrain",
         6,

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
-from anomaly.imaging.names import printable_name
-from anomaly.report.document import Block, Bullets, Missing, Paragraph, Part, Section, Table
+from anomaly.report.document import Block, Bullets, Missing, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import as_given
 from anomaly.report.wording import plural
@@ -30,13 +29,13 @@ def split_section(evidence: Evidence) -> Part:
             "python model.py --train --data DIR",
         )
         return Part(Section("1  How the data were divided, and why", (missing,)))
-    layout = f" ({printable_name(evidence.provenance.layout)})" if evidence.provenance.layout else ""
+    layout = f" ({literal(evidence.provenance.layout)})" if evidence.provenance.layout else ""
     selection = evidence.provenance.selection
     # A single sentence says why they are as given; a second one tells of turned copies, compared or not.
     settings = "" if not selection or (as_given(selection) and len(selection) == 1) else "the settings and "
     blocks: list[Block] = [
         Paragraph(
-            f"{plural(len(entries), 'photograph')} from `{printable_name(evidence.provenance.data)}`{layout} were "
+            f"{plural(len(entries), 'photograph')} from `{literal(evidence.provenance.data)}`{layout} were "
             "divided into three parts by the program, file by file on record:"
         ),
         Bullets(
@@ -72,7 +71,7 @@ def _split_table(evidence: Evidence) -> Table:
             rows.append(
                 (
                     _SERVES[split],
-                    part_type or "all",
+                    literal(part_type) or "all",
                     str(counts[split, part_type, UNDAMAGED]),
                     str(counts[split, part_type, DAMAGED]),
                     str(len(groups)) if groups else "not recorded",
@@ -110,7 +109,7 @@ def _reasons(evidence: Evidence) -> list[str]:
 
 
 def _note(note: str) -> str:
-    return printable_name(note).rstrip(".")
+    return literal(note.rstrip("."))
 
 
 def preprocessing_section(evidence: Evidence) -> Part:

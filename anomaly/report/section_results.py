@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from anomaly.calibration import Calibration
 from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
-from anomaly.imaging.names import printable_name
 from anomaly.imaging.numbers import score_text
-from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table
+from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import kinds, missed
 from anomaly.report.operating_points import OperatingPoint, operating_points
@@ -67,7 +66,7 @@ def not_judged(evidence: Evidence) -> str:
     if results is None:
         return "the photographs of the test split were not found"
     absent, failed = evidence.absent, len(results.failed)
-    reasons = [f"{absent} {were(absent)} not found in `{printable_name(results.data)}`"] if absent else []
+    reasons = [f"{absent} {were(absent)} not found in `{literal(results.data)}`"] if absent else []
     reasons += [f"{failed} could not be read"] if failed else []
     planned = plural(len(evidence.planned), "photograph")
     return f"none of the {planned} of the test split was judged ({', '.join(reasons)})"
@@ -103,7 +102,7 @@ def _nothing(evidence: Evidence) -> list[Block]:
         return [
             Missing(
                 "The test photographs have not been judged for this report, because their folder "
-                f"{printable_name(evidence.provenance.data) or ''} was not found.",
+                f"{literal(evidence.provenance.data) or ''} was not found.",
                 f"python model.py --report --data DIR{evidence.report_options()}",
             )
         ]
@@ -151,7 +150,7 @@ def _where(results: TestResults) -> str:
 
 def _table(test: EvaluationReport) -> Table:
     rows = [("all", *_cells(test.overall))]
-    rows += [(part.name, *_cells(part)) for part in test.by_part_type]
+    rows += [(literal(part.name), *_cells(part)) for part in test.by_part_type]
     return Table(
         "Errors on the test photographs.",
         ("part type", "damaged missed", "miss rate", "undamaged flagged", "false-alarm rate"),
@@ -179,10 +178,10 @@ def _gallery(examples: list[Example]) -> Pictures:
 
 def _caption(example: Example) -> str:
     right = {True: "right", False: "**wrong**"}[example.verdict == example.label]
-    damage = f" ({kind(example.defect)})" if example.defect else ""
+    damage = f" ({literal(kind(example.defect))})" if example.defect else ""
     return (
         f"{right}: {example.label}{damage}, called {example.verdict or 'nothing'}; score {score_text(example.score)}; "
-        f"`{printable_name(example.name.rsplit('/', 1)[-1])}`"
+        f"`{literal(example.name.rsplit('/', 1)[-1])}`"
     )
 
 

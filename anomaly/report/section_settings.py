@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anomaly.experiment import Experiment, TrialRow, best_first, describe
-from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Part, Section, Table
+from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_importance, plot_trials
 from anomaly.report.wording import percent, plural
@@ -23,7 +23,9 @@ def settings_section(evidence: Evidence) -> Part:
     ]
     if evidence.provenance.selection:
         blocks.append(Paragraph("**How this model came to its settings:**"))
-        blocks.append(Bullets(tuple(f"{line[:1].upper()}{line[1:]}" for line in evidence.provenance.selection)))
+        blocks.append(
+            Bullets(tuple(literal(f"{line[:1].upper()}{line[1:]}") for line in evidence.provenance.selection))
+        )
     experiment = evidence.experiment
     if experiment is None:
         blocks.append(
@@ -47,7 +49,7 @@ def settings_section(evidence: Evidence) -> Part:
         blocks.append(
             Figure("importance.svg", "What matters: share of the differences in loss that each setting explains.", 0.7)
         )
-    blocks.append(Paragraph(f"**Chosen:** {experiment.reason}"))
+    blocks.append(Paragraph(f"**Chosen:** {literal(experiment.reason)}"))
     blocks.append(Paragraph(_used(evidence, experiment)))
     return Part(Section(TITLE, tuple(blocks)), pictures)
 
@@ -93,7 +95,7 @@ def _table(experiment: Experiment) -> Table:
 
 
 def _row(row: TrialRow, experiment: Experiment) -> tuple[str, ...]:
-    words = describe(row.settings)
+    words = literal(describe(row.settings))
     return (
         f"**{words}**" if row.number == experiment.chosen else words,
         f"{row.loss:.3f} ({row.loss_error:.3f})",
@@ -108,5 +110,5 @@ def _used(evidence: Evidence, experiment: Experiment) -> str:
         return "This model was trained with the chosen settings."
     return (
         "This model was trained without the outcome of the experiment; "
-        f"`python model.py --train --from-experiment{evidence.experiment_options()}` uses it."
+        f"`python model.py --train --from-experiment{literal(evidence.experiment_options())}` uses it."
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
-from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section
+from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.section_results import left_out, not_judged
 from anomaly.report.wording import count_of, day, listing, percent, plural, span, were, whole
@@ -76,7 +76,7 @@ def readiness(misses: Rate | None, false_alarms: Rate | None) -> tuple[str, str]
 
 def _purpose(evidence: Evidence) -> str:
     parts = sorted({entry.part_type for entry in evidence.provenance.splits} - {""})
-    shown = f" of {listing(parts)}" if parts else ""
+    shown = f" of {literal(listing(parts))}" if parts else ""
     return (
         "The program looks at a photograph of a batch and says whether anything in it is damaged; a damaged batch goes "
         "to a person. (In this report a batch is what one photograph shows: one part or several. One damaged "
