@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from anomaly.cli.data_folder import folder_to_train_on
+from anomaly.cli.options import DONE
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -53,11 +54,11 @@ def run(arguments: Arguments) -> int:
             raise
     if arguments.json:
         emit(json_line(dataclasses.asdict(experiment)))
-        return 0
+        return DONE
     for line in lines(experiment):
         emit(printable_name(line))
     emit(f"saved in {printable_name(folder)}; train with --train --from-experiment{_where(arguments)}")
-    return 0
+    return DONE
 
 
 def _where(arguments: Arguments) -> str:

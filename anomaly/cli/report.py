@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from anomaly.cli.data_folder import folder_trained_on
-from anomaly.cli.options import DEFAULT_REPORT
+from anomaly.cli.options import DEFAULT_REPORT, DONE
 from anomaly.cli.output import check_named, check_place, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -67,7 +67,7 @@ def run(arguments: Arguments) -> int:
         emit(json_line(_facts(evidence, output, pages, record)))
     else:
         emit(f"{printable_name(output)}: {pages} pages on trained model {evidence.fingerprint}")
-    return 0
+    return DONE
 
 
 def _facts(evidence: Evidence, output: Path, pages: int, record: Path) -> dict[str, object]:

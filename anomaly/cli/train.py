@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anomaly.cli.data_folder import folder_to_train_on
 from anomaly.cli.evaluate import tell
 from anomaly.cli.info import split_counts, split_lines
+from anomaly.cli.options import DONE, FAILED
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -73,7 +74,7 @@ def run(arguments: Arguments) -> int:
         say(f"error: {len(failed)} of {len(training.test)} test images could not be judged, see the output for why")
     if undrawn:
         say(f"error: the training images that look damaged could not be drawn: {printable_name(undrawn)}")
-    return 1 if failed or undrawn else 0
+    return FAILED if failed or undrawn else DONE
 
 
 def _embedding(arguments: Arguments, stack: ExitStack) -> EmbedAll:
