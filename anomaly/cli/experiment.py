@@ -11,13 +11,13 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.cli.train import read_config
+from anomaly.commands import data_option, work_option
 from anomaly.dataset import find_duplicates, read_dataset, split_dataset
 from anomaly.detector.folder import check_parent
 from anomaly.experiment import Plan, Space, dataset_hash, finished_trials, images_hash, lines, plan, read_space
 from anomaly.experiment import run as run_experiment
 from anomaly.imaging.names import printable_name
 from anomaly.installed import refuse_without
-from anomaly.report.wording import data_option, work_option
 
 _NEEDED = ("torch", "torchvision", "timm", "scipy", "sklearn", "optuna")
 

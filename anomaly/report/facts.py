@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from anomaly.calibration import Calibration, ScoredImage
+from anomaly.commands import work_option
 from anomaly.evaluation import EvaluationReport, Interval, Undefined
 from anomaly.experiment import CurvePoint
 from anomaly.report.evidence import Evidence
 from anomaly.report.results import CaptureRow, ExaminedImage
-from anomaly.report.wording import work_option
 from anomaly.types import DAMAGED, UNDAMAGED
 
 

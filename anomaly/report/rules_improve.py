@@ -6,11 +6,12 @@ from functools import partial
 from statistics import median
 
 from anomaly.calibration import calibrate, calibrate_by_type, images_needed
+from anomaly.commands import data_option
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.document import literal
 from anomaly.report.facts import Facts, as_given, by_experiment, false_alarm, kinds, missed, more_often
-from anomaly.report.wording import data_option, ends, kind, percent, plural, whole
+from anomaly.report.wording import ends, kind, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 CHANCE = 0.05

@@ -6,11 +6,12 @@ import math
 from statistics import mean
 
 from anomaly.calibration import images_needed
+from anomaly.commands import data_option
 from anomaly.evaluation import Rate, rate_interval
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.document import literal
 from anomaly.report.facts import Facts, false_alarm, missed
-from anomaly.report.wording import data_option, listing, percent, plural, whole
+from anomaly.report.wording import listing, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 WATCHED = 100
