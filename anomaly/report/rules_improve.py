@@ -7,11 +7,12 @@ from statistics import median
 
 from anomaly.calibration import calibrate, calibrate_by_type, images_needed
 from anomaly.commands import data_option
+from anomaly.dataset.wording import counted
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.document import literal
 from anomaly.report.facts import Facts, as_given, by_experiment, false_alarm, kinds, missed, more_often
-from anomaly.report.wording import ends, kind, percent, plural, whole
+from anomaly.report.wording import ends, kind, percent, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 CHANCE = 0.05
@@ -219,7 +220,7 @@ def few_damaged(facts: Facts) -> Advice | None:
     return Advice(
         "few-damaged",
         5,
-        f"The threshold rests on {plural(n, 'damaged photograph')}. A promise of at most 5 % misses, kept with 95 % "
+        f"The threshold rests on {counted(n, 'damaged photograph')}. A promise of at most 5 % misses, kept with 95 % "
         f"confidence, needs at least {needed}, none of them missed.",
         f"Photograph and label at least {needed - n} more damaged batches, as they come, not only clear cases.",
         f"python model.py --recalibrate --data newly_labelled/ --max-miss-rate 0.05{facts.model}",

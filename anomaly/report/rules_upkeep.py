@@ -7,6 +7,7 @@ from statistics import mean
 
 from anomaly.calibration import images_needed
 from anomaly.commands import data_option
+from anomaly.dataset.wording import counted
 from anomaly.evaluation import Rate, rate_interval
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.document import literal
@@ -147,7 +148,7 @@ def retrain(facts: Facts) -> Advice | None:
     return Advice(
         "retrain",
         6,
-        f"The memory holds {plural(facts.bank_images, 'undamaged photograph')} {parts}.",
+        f"The memory holds {counted(facts.bank_images, 'undamaged photograph')} {parts}.",
         "Train anew when a part, its material or surface, the camera, lens or tray changes, or when the "
         "monitor names a "
         "lasting change that is intended. Add the new photographs to the old ones, compare both models on the same "

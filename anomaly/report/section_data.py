@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from anomaly.dataset.wording import counted
 from anomaly.report.document import Block, Bullets, Missing, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import as_given
@@ -35,7 +36,7 @@ def split_section(evidence: Evidence) -> Part:
     settings = "" if not selection or (as_given(selection) and len(selection) == 1) else "the settings and "
     blocks: list[Block] = [
         Paragraph(
-            f"{plural(len(entries), 'photograph')} from `{literal(evidence.provenance.data)}`{layout} were "
+            f"{counted(len(entries), 'photograph')} from `{literal(evidence.provenance.data)}`{layout} were "
             "divided into three parts by the program, file by file on record:"
         ),
         Bullets(
@@ -96,7 +97,7 @@ def _reasons(evidence: Evidence) -> list[str]:
     if groups:
         found.append(
             f"Photographs of one session (same day, lamps and set-up) look alike for reasons that have nothing to do "
-            f"with damage. The {plural(len(groups), 'session')} therefore stay whole; {apart or 'none'} of them "
+            f"with damage. The {counted(len(groups), 'session')} therefore stay whole; {apart or 'none'} of them "
             f"{'serve' if apart > 1 else 'serves'} in more than one part of the data."
         )
     else:
@@ -137,7 +138,7 @@ def preprocessing_section(evidence: Evidence) -> Part:
         ),
         (
             "memory",
-            f"{evidence.bank_rows} patches chosen from {plural(evidence.bank_images, 'photograph')}",
+            f"{evidence.bank_rows} patches chosen from {counted(evidence.bank_images, 'photograph')}",
             "the patches that cover the variety of good parts best, so that a search stays quick",
         ),
         (

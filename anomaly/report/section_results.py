@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from anomaly.calibration import Calibration
+from anomaly.dataset.wording import counted
 from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
 from anomaly.imaging.numbers import score_text
 from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table, literal
@@ -13,7 +14,7 @@ from anomaly.report.facts import kinds, missed
 from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_kinds, plot_scores, plot_trade
 from anomaly.report.results import Example, TestResults
-from anomaly.report.wording import count_of, day, kind, percent, plural, span, were
+from anomaly.report.wording import count_of, day, kind, percent, span, were
 from anomaly.types import DAMAGED
 
 TITLE = "4  How well the chosen model does on parts it has never seen"
@@ -68,7 +69,7 @@ def not_judged(evidence: Evidence) -> str:
     absent, failed = evidence.absent, len(results.failed)
     reasons = [f"{absent} {were(absent)} not found in `{literal(results.data)}`"] if absent else []
     reasons += [f"{failed} could not be read"] if failed else []
-    planned = plural(len(evidence.planned), "photograph")
+    planned = counted(len(evidence.planned), "photograph")
     return f"none of the {planned} of the test split was judged ({', '.join(reasons)})"
 
 
@@ -86,7 +87,7 @@ def left_out(evidence: Evidence, *, folder: str = "the folder") -> str:
     absent, failed = evidence.absent, len(evidence.results.failed)
     saw = f"as training saw {'it' if absent == 1 else 'them'}"
     gaps = ((absent, f"{were(absent)} not found in {folder} {saw}"), (failed, "could not be read"))
-    told = [f"{plural(n, 'photograph')} of the test split {why}" for n, why in gaps if n]
+    told = [f"{counted(n, 'photograph')} of the test split {why}" for n, why in gaps if n]
     return f"{' and '.join(told)}: the figures are without" if told else ""
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from anomaly.dataset.wording import counted
 from anomaly.experiment import Experiment, TrialRow, best_first, describe
 from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_importance, plot_trials
-from anomaly.report.wording import percent, plural
+from anomaly.report.wording import percent
 
 TITLE = "3  Experiments for choosing and tuning the model"
 SHOWN = 8
@@ -70,9 +71,9 @@ def _method(experiment: Experiment, *, sessions: bool) -> str:
             else "there were too many near-duplicates to keep them together, so these figures are too good"
         )
     return (
-        f"**The experiment** `{experiment.identity}` compared {plural(len(experiment.trials), 'combination')} on "
+        f"**The experiment** `{experiment.identity}` compared {counted(len(experiment.trials), 'combination')} on "
         f"{experiment.undamaged} undamaged and {experiment.damaged} damaged photographs. Each was judged "
-        f"{plural(int(space['repeats']), 'time')}, every time by a memory that it was not in ({space['folds']} folds; "
+        f"{counted(int(space['repeats']), 'time')}, every time by a memory that it was not in ({space['folds']} folds; "
         f"{together}). The loss says how well the scores tell the labels apart near the border (0.69 is chance, "
         "lower is "
         "better); the ranking is the share of pairs of a damaged and an undamaged photograph in which the damaged one "

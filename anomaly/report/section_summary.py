@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anomaly.dataset.wording import counted
 from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
 from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section, literal
@@ -81,7 +82,7 @@ def _purpose(evidence: Evidence) -> str:
         "The program looks at a photograph of a batch and says whether anything in it is damaged; a damaged batch goes "
         "to a person. (In this report a batch is what one photograph shows: one part or several. One damaged "
         "part makes "
-        f"the batch damaged.) It has learnt how undamaged parts look from {plural(evidence.bank_images, 'photograph')}"
+        f"the batch damaged.) It has learnt how undamaged parts look from {counted(evidence.bank_images, 'photograph')}"
         f"{shown}, trained {day(evidence.provenance.created)}, and points out what differs."
     )
 

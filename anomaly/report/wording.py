@@ -57,9 +57,9 @@ def ends(found: Rate | Interval | CurvePoint) -> str:
     return f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
 
 
-def plural(n: int, one: str, many: str = "") -> str:
-    """``1 photograph``, ``2 photographs``."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
+def plural(n: int, one: str, many: str) -> str:
+    """``1 batch``, ``2 batches``; for words that :func:`anomaly.dataset.wording.counted` cannot count."""
+    return f"{n} {one if n == 1 else many}"
 
 
 def were(n: int) -> str:
