@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from anomaly.calibration import Objective
 
+# As anomaly.calibration has them, which takes too long to import for reading a command line; a test compares.
 _PROMISED = ("both-rates", "max-false-alarm-rate", "max-miss-rate")
 _WITH_TARGET = ("false-alarm-target", "max-false-alarm-rate", "max-miss-rate")
 

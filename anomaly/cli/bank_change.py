@@ -13,6 +13,7 @@ from anomaly.calibration import Calibration, CalibrationRecord, ScoredImage
 from anomaly.cli.calibrating import calibrated_for, standing_aim
 from anomaly.cli.data_folder import folder_trained_on
 from anomaly.cli.labelled import missing_images
+from anomaly.cli.options import DONE, FAILED
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -187,10 +188,10 @@ def propose(
         emit(f"calibration {after.record.version} stands; --recalibrate --rollback {found.standing.version} goes back")
     if not kept and not can_ask:
         say("error: nothing was kept, since nobody can be asked here: repeat it with --yes")
-        return 1
+        return FAILED
     if not kept:
         say("nothing was changed")
-    return 0
+    return DONE
 
 
 def _calibrated(before: Detector, changed: Detector, found: Found, *, reason: str, progress: Reporter) -> Detector:

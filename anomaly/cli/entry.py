@@ -8,11 +8,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from anomaly.cli.options import DONE, FAILED, INTERRUPTED, READER_GONE
 from anomaly.cli.output import drop_stdout, say, soften_streams
 from anomaly.cli.parser import Arguments, parse
 from anomaly.errors import AnomalyError
-
-DONE, FAILED, FLAGGED, INTERRUPTED, READER_GONE = 0, 1, 3, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from anomaly.calibration import Calibration
 from anomaly.cli.confusion import check_picture, title_of, write_confusion
 from anomaly.cli.labelled import CheckedImage, files_read, read_labelled
+from anomaly.cli.options import DONE, FAILED
 from anomaly.cli.output import CsvFile, check_file, emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -58,7 +59,7 @@ def run(arguments: Arguments) -> int:
         write_confusion(scored, detector.calibration, arguments.confusion, limits=limits, title=title)
     if report.failed:
         say(f"error: {len(report.failed)} of {len(images)} images could not be judged, see the output for why")
-    return 1 if report.failed else 0
+    return FAILED if report.failed else DONE
 
 
 def tell(report: EvaluationReport, *, as_json: bool) -> None:

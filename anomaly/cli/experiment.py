@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 
 from anomaly.cli.data_folder import folder_to_train_on
+from anomaly.cli.options import DONE
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import json_line
 from anomaly.cli.train import read_config
+from anomaly.commands import data_option, work_option
 from anomaly.dataset import find_duplicates, read_dataset, split_dataset
 from anomaly.detector.folder import check_parent
 from anomaly.experiment import Plan, Space, dataset_hash, finished_trials, images_hash, lines, plan, read_space
 from anomaly.experiment import run as run_experiment
 from anomaly.imaging.names import printable_name
 from anomaly.installed import refuse_without
-from anomaly.report.wording import data_option, work_option
 
 _NEEDED = ("torch", "torchvision", "timm", "scipy", "sklearn", "optuna")
 
@@ -53,11 +54,11 @@ def run(arguments: Arguments) -> int:
             raise
     if arguments.json:
         emit(json_line(dataclasses.asdict(experiment)))
-        return 0
+        return DONE
     for line in lines(experiment):
         emit(printable_name(line))
     emit(f"saved in {printable_name(folder)}; train with --train --from-experiment{_where(arguments)}")
-    return 0
+    return DONE
 
 
 def _where(arguments: Arguments) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from anomaly.cli.judging import check_part_type, listed_images, say_failures
-from anomaly.cli.options import DEFAULT_HEATMAPS
+from anomaly.cli.options import DEFAULT_HEATMAPS, DONE, FAILED
 from anomaly.cli.output import check_place, emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -52,7 +52,7 @@ def run(arguments: Arguments) -> int:
     if arguments.open and written:
         _show(written[0] if len(written) == 1 else Path(os.path.commonpath([path.parent for path in written])))
     say_failures(len(images) - len(written), len(images))
-    return 0 if len(written) == len(images) else 1
+    return DONE if len(written) == len(images) else FAILED
 
 
 def _rows(

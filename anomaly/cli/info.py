@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from anomaly.cli.options import DEFAULT_MODEL
+from anomaly.cli.options import DEFAULT_MODEL, DONE
 from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
@@ -29,7 +29,7 @@ def run(arguments: Arguments) -> int:
     else:
         for line in _lines(facts):
             emit(printable_name(line))
-    return 0
+    return DONE
 
 
 def describe(detector: Detector, folder: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from anomaly.cli.options import DONE, FLAGGED
 from anomaly.cli.output import check_file, check_named, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
@@ -61,7 +62,7 @@ def run(arguments: Arguments) -> int:
     else:
         for line in _lines(report, entries):
             emit(printable_name(line))
-    return 3 if report.alarm is not None and arguments.exit_code else 0
+    return FLAGGED if report.alarm is not None and arguments.exit_code else DONE
 
 
 def _usual(detector: Detector, arguments: Arguments) -> float:

@@ -377,15 +377,16 @@ VERBS = (
     INFO,
 )
 
+DONE, FAILED, MISUSED, FLAGGED, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
 EXIT_STATUSES = (
-    (0, "done"),
-    (1, "a known error, told in one line on stderr; or an image could not be read, told in its row"),
-    (2, "the command line is not understood"),
+    (DONE, "done"),
+    (FAILED, "a known error, told in one line on stderr; or an image could not be read, told in its row"),
+    (MISUSED, "the command line is not understood"),
     (
-        3,
+        FLAGGED,
         "with --exit-code: an image is damaged, to be reinspected or too odd to judge, and every image could be read; "
         "or --monitor found a change",
     ),
-    (130, "interrupted (Ctrl-C)"),
-    (141, "whoever read the output stopped reading (as in `| head`)"),
+    (INTERRUPTED, "interrupted (Ctrl-C)"),
+    (READER_GONE, "whoever read the output stopped reading (as in `| head`)"),
 )

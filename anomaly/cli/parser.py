@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomaly.cli.aim import Aim, UsageError, read_aim
 from anomaly.cli.help_text import help_text
-from anomaly.cli.options import DEFAULT_MODEL, DEFAULT_WORK, VERBS, Option, Verb
+from anomaly.cli.options import DEFAULT_MODEL, DEFAULT_WORK, DONE, MISUSED, VERBS, Option, Verb
 from anomaly.cli.values import named
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     found = vars(parser.parse_args(argv))
     if found.pop("help", False):
         parser.print_help()
-        parser.exit(0)
+        parser.exit(DONE)
     verbs = [verb for verb in VERBS if verb.name in found]
     if len(verbs) != 1:
         named = " and ".join(verb.flag for verb in verbs) or "none"
@@ -161,7 +161,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         from anomaly.imaging.names import printable_name
 
-        self.exit(2, f"error: {printable_name(message)}; {self.prog} --help lists verbs and options\n")
+        self.exit(MISUSED, f"error: {printable_name(message)}; {self.prog} --help lists verbs and options\n")
 
     def format_help(self) -> str:
         return help_text(self.prog)

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from anomaly.cli.judging import check_part_type, listed_images, order_of, say_failures
+from anomaly.cli.options import DONE, FAILED, FLAGGED
 from anomaly.cli.output import CsvFile, check_place, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -66,8 +67,8 @@ def run(arguments: Arguments) -> int:
             progress("judging images", done, len(images))
     say_failures(failed, len(images))
     if failed:
-        return 1
-    return 3 if flagged and arguments.exit_code else 0
+        return FAILED
+    return FLAGGED if flagged and arguments.exit_code else DONE
 
 
 def _judge(

@@ -11,6 +11,7 @@ from typing import Any
 from anomaly.calibration import CalibrationHistory, CalibrationRecord, ScoredImage
 from anomaly.cli.calibrating import calibrated_for, standing_aim
 from anomaly.cli.labelled import CheckedImage, read_labelled, recorded_split
+from anomaly.cli.options import DONE, FAILED
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -54,7 +55,7 @@ def _calibrate(detector: Detector, arguments: Arguments) -> int:
     _tell_change(detector, calibrated, arguments)
     for image in unreadable:
         say(f"error: left out: {printable_name(image.error)}")
-    return 1 if unreadable else 0
+    return FAILED if unreadable else DONE
 
 
 def _sources(arguments: Arguments) -> str:
@@ -108,7 +109,7 @@ def _roll_back(detector: Detector, version: int, arguments: Arguments) -> int:
     calibrated = detector.with_history(history)
     save_calibration(calibrated, arguments.model)
     _tell_change(detector, calibrated, arguments)
-    return 0
+    return DONE
 
 
 def _list(detector: Detector, arguments: Arguments) -> int:
@@ -116,12 +117,12 @@ def _list(detector: Detector, arguments: Arguments) -> int:
     if not arguments.json:
         for line in history.lines():
             emit(printable_name(line))
-        return 0
+        return DONE
     for record in history.records:
         emit(json_line({"event": "calibration", **_facts(record), "stands": record == history.active}))
     for event in history.rollbacks:
         emit(json_line({"event": "rollback", **dataclasses.asdict(event)}))
-    return 0
+    return DONE
 
 
 def _history(detector: Detector, arguments: Arguments) -> CalibrationHistory:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from anomaly.cli.data_folder import folder_trained_on
-from anomaly.cli.options import DEFAULT_REPORT
+from anomaly.cli.options import DEFAULT_REPORT, DONE
 from anomaly.cli.output import check_named, check_place, emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -52,7 +52,9 @@ def run(arguments: Arguments) -> int:
         data = _photographs(detector, arguments.data)
         results, record = _results(detector, arguments, data, progress)
         splits = detector.provenance.splits
-        experiment = find_experiment(arguments.work, images=images_hash(splits)) if splits else None
+        experiment = (
+            find_experiment(arguments.work, images=images_hash(splits), remark=progress.remark) if splits else None
+        )
         evidence = gather(
             detector, arguments.model, results=results, data=data, experiment=experiment, work=arguments.work
         )
@@ -65,7 +67,7 @@ def run(arguments: Arguments) -> int:
         emit(json_line(_facts(evidence, output, pages, record)))
     else:
         emit(f"{printable_name(output)}: {pages} pages on trained model {evidence.fingerprint}")
-    return 0
+    return DONE
 
 
 def _facts(evidence: Evidence, output: Path, pages: int, record: Path) -> dict[str, object]:

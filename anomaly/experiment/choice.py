@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anomaly.config import Config
+from anomaly.embedding.registry import backbone
 from anomaly.experiment.measures import standard_error
-from anomaly.experiment.space import BACKBONE, SIZE, TAPS, TURNS, Settings
+from anomaly.experiment.space import Settings, apply
 from anomaly.types import Float64Array, Int64Array
 
 ROUNDING = 1e-9
@@ -19,19 +21,24 @@ Where settings judge a single photograph differently, the difference of their me
 def complexity(settings: Settings) -> tuple[object, ...]:
     """Order settings by what they cost to run, cheapest first.
 
-    Larger backbones (by name: lite0, lite1, lite2), more pixels, more taps, whitening, more rows, more neighbours, and
-    turned copies, which only training pays for; what costs nothing (smoothing, top share) only breaks ties, so that the
-    order is complete.
+    Larger backbones (by the multiply-adds that the registry states), more pixels, more taps, whitening, more rows, more
+    neighbours, and turned copies, which only training pays for; what costs nothing (smoothing, top share) only breaks
+    ties, so that the order is complete. A setting that is not named takes its default: all trials of an experiment
+    name the same.
+
+    Raises
+    ------
+    UnknownBackboneError, ConfigError
     """
-    taps = settings.get(TAPS, ())
+    config = apply(settings, Config())
     return (
-        str(settings.get(BACKBONE, "")),
-        float(str(settings.get(SIZE, 0))),
-        len(taps) if isinstance(taps, tuple) else 1,
-        bool(settings.get("embedding.whitening", False)),
-        int(str(settings.get("bank.max_rows", 0))),
-        int(str(settings.get("bank.neighbours", 0))),
-        int(str(settings.get(TURNS, 1))),
+        backbone(config.embedding.backbone).multiply_adds,
+        config.geometry.size,
+        len(config.embedding.taps),
+        config.embedding.whitening,
+        config.bank.max_rows,
+        config.bank.neighbours,
+        config.bank.turns,
         str(sorted((name, str(value)) for name, value in settings.items())),
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 import numpy as np
 
@@ -29,10 +30,13 @@ from anomaly.experiment.record import CurvePoint, Experiment, TrialRow, write_ex
 from anomaly.experiment.space import Settings, Space, apply, describe, draw, front
 from anomaly.experiment.store import StoredTrial, TrialStore
 from anomaly.imaging.decode import image_size
-from anomaly.types import Float64Array, Int64Array
+from anomaly.types import Float32Array, Float64Array, Int64Array
 
 _FOLD_STEPS = 5
 """What a memory of one tap costs, in photographs that the network looks at; for the time left."""
+
+_Distances: TypeAlias = list[list[dict[Memory, dict[int, Float32Array]]]]
+"""Patch distances of every photograph that is judged: by repeat, fold, memory and number of the photograph."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,10 +216,7 @@ def _wanted(configs: Sequence[Config]) -> list[Memory]:
     return sorted({memory for config in configs for memory in memories(config)})
 
 
-def _all_distances(
-    todo: Plan, features: Features, wanted: Sequence[Memory], steps: _Steps
-) -> list[list[dict[Memory, dict[int, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]]]]:
-    """Distances of every photograph in every repeat, as (repeat, fold)."""
+def _all_distances(todo: Plan, features: Features, wanted: Sequence[Memory], steps: _Steps) -> _Distances:
     pool, found = todo.pool, []
     for row in todo.folds:
         of_repeat = []
@@ -239,7 +240,7 @@ def _all_distances(
 def _scores(
     todo: Plan,
     config: Config,
-    distances: list[list[dict[Memory, dict[int, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]]]],
+    distances: _Distances,
 ) -> Float64Array:
     scores = np.zeros(todo.folds.shape)
     for repeat, row in enumerate(todo.folds):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,13 @@ from anomaly.detector.folder import replace_file
 from anomaly.errors import ExperimentError, ImageError
 from anomaly.experiment.space import Value
 from anomaly.imaging.decode import content_hash
+from anomaly.imaging.names import printable_name
 
 FORMAT = 1
 RECORD = "experiment.json"
+
+_UNUSABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
+"""What reading a record raises that somebody has changed."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def read_experiment(path: Path) -> Experiment:
         It cannot be used.
     """
     try:
-        value = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+        value = _plain(path)
         if value.pop("format") != FORMAT:
             raise ValueError("another format")
         return Experiment(
@@ -148,14 +152,17 @@ def read_experiment(path: Path) -> Experiment:
                 "label_curve": tuple(CurvePoint(**point) for point in value["label_curve"]),
             }
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ExperimentError(
-            f"expected a recorded experiment in {path}, and it cannot be used ({error}): run --experiment again",
-            path=path,
-        ) from error
+    except _UNUSABLE as error:
+        raise _unusable(path, error) from error
 
 
-def find_experiment(work: Path, *, images: str | None = None, dataset: str | None = None) -> Experiment | None:
+def find_experiment(
+    work: Path,
+    *,
+    images: str | None = None,
+    dataset: str | None = None,
+    remark: Callable[[str], None] = lambda _: None,
+) -> Experiment | None:
     """Return the newest experiment on these photographs.
 
     Parameters
@@ -163,18 +170,24 @@ def find_experiment(work: Path, *, images: str | None = None, dataset: str | Non
     work : Path
     images, dataset : str, optional
         What its record has to say.
+    remark : callable
+        Told of each record that is passed over because nobody can read which photographs it is about.
 
     Raises
     ------
     ExperimentError
-        A record cannot be used.
+        A record on these photographs cannot be used.
     """
-    found = [read_experiment(path) for path in sorted(work.glob(f"experiment-*/{RECORD}"))]
-    fitting = [
-        experiment
-        for experiment in found
-        if (images is None or experiment.images == images) and (dataset is None or experiment.dataset == dataset)
-    ]
+    wanted = {"images": images, "dataset": dataset}
+    fitting = []
+    for path in sorted(work.glob(f"experiment-*/{RECORD}")):
+        try:
+            about = _about(path)
+        except ExperimentError as error:
+            remark(f"passed over: {printable_name(str(error))}")
+            continue
+        if all(value is None or about[name] == value for name, value in wanted.items()):
+            fitting.append(read_experiment(path))
     return max(fitting, key=lambda experiment: (experiment.created, experiment.identity), default=None)
 
 
@@ -194,6 +207,26 @@ def dataset_hash(dataset: Dataset) -> str:
         for image in dataset.images
     ]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def _about(path: Path) -> dict[str, str]:
+    """Return the hashes of the photographs that a record is about, whatever else of it can be used."""
+    try:
+        value = _plain(path)
+        return {"images": str(value["images"]), "dataset": str(value["dataset"])}
+    except _UNUSABLE as error:
+        raise _unusable(path, error) from error
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+    return value
+
+
+def _unusable(path: Path, error: Exception) -> ExperimentError:
+    return ExperimentError(
+        f"expected a recorded experiment in {path}, and it cannot be used ({error}): run --experiment again", path=path
+    )
 
 
 def _content(image: LabelledImage) -> str:

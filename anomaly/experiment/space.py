@@ -65,6 +65,11 @@ class Space:
     patches : int
         Patches of one tap that the memory of one fold is selected from.
     seed : int
+
+    Raises
+    ------
+    ConfigError
+        A number is out of range, or an axis cannot be varied or has no values.
     """
 
     axes: Mapping[str, tuple[Value, ...]] = field(default_factory=_axes)
@@ -76,10 +81,27 @@ class Space:
     patches: int = 40_000
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in sorted(_NUMBERS):
+            value, least = getattr(self, name), _LEAST.get(name, 1)
+            if type(value) is not int or value < least:
+                raise ConfigError(f"{name} is {value!r}: expected a whole number from {least}")
+        for name, values in self.axes.items():
+            if name not in BEFORE + BEHIND:
+                raise ConfigError(f"an experiment cannot vary {name}: expected one of {', '.join(BEFORE + BEHIND)}")
+            if not isinstance(values, tuple) or not values:
+                raise ConfigError(f"{name} is {values!r}: expected a tuple of values to try")
+        if not self.axes:
+            raise ConfigError("axes is empty: name at least one setting with the values to try")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return found
+
+
+_NUMBERS = frozenset(get_type_hints(Space)) - {"axes"}
+_LEAST = {"seed": 0, "folds": 2}
 
 
 def read_space(path: Path) -> Space:
@@ -96,18 +118,13 @@ def read_space(path: Path) -> Space:
         raise ConfigError(f"cannot read the space {path} ({error.strerror}): give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): start from configs/experiments.toml") from error
-    names = {name for name in get_type_hints(Space) if name != "axes"}
-    unknown = sorted(set(table) - names - {"axes"})
+    unknown = sorted(set(table) - _NUMBERS - {"axes"})
     if unknown:
-        raise ConfigError(f"{unknown[0]} is no setting of an experiment: expected axes, {', '.join(sorted(names))}")
-    for name in names & set(table):
-        least = 0 if name == "seed" else 2 if name == "folds" else 1
-        if type(table[name]) is not int or table[name] < least:
-            raise ConfigError(f"{name} is {table[name]!r}: expected a whole number from {least}")
+        raise ConfigError(f"{unknown[0]} is no setting of an experiment: expected axes, {', '.join(sorted(_NUMBERS))}")
     axes = table.pop("axes", None)
     if axes is not None and not isinstance(axes, dict):
         raise ConfigError(f"axes is {axes!r}: expected a table of settings with the values to try")
-    return Space(**table) if axes is None else Space(axes=_checked(_flat(axes)), **table)
+    return Space(**table) if axes is None else Space(axes=_tuples(_flat(axes)), **table)
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -118,18 +135,15 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _checked(axes: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
+def _tuples(axes: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
+    """Return the axes as a space takes them, from lists as TOML has them."""
     found: dict[str, tuple[Value, ...]] = {}
     for name, values in axes.items():
-        if name not in BEFORE + BEHIND:
-            raise ConfigError(f"an experiment cannot vary {name}: expected one of {', '.join(BEFORE + BEHIND)}")
         if name == TAPS and values == "registry":
             values = ["registry"]
-        if not isinstance(values, list) or not values:
+        if not isinstance(values, list):
             raise ConfigError(f"{name} is {values!r}: expected a list of values to try")
         found[name] = tuple(tuple(value) if isinstance(value, list) else value for value in values)
-    if not found:
-        raise ConfigError("[axes] is empty: name at least one setting with the values to try")
     return found
 
 

@@ -20,7 +20,8 @@ class Advice:
     priority : int
         1 most urgent to 9.
     finding : str
-        What was measured, with its numbers.
+        What was measured, with its numbers; like action and headline a text with marks, see
+        :mod:`anomaly.report.document`.
     action : str
         What to do.
     command : str

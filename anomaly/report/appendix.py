@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from anomaly.imaging.names import printable_name
-from anomaly.report.document import Block, Paragraph, Part, Section, Table
+from anomaly.report.document import Block, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.wording import day
 
@@ -27,26 +26,27 @@ def appendix(evidence: Evidence) -> Part:
 def _provenance(evidence: Evidence) -> list[tuple[str, str]]:
     provenance, record, results = evidence.provenance, evidence.record, evidence.results
     rows = [
-        ("trained model", f"`{printable_name(evidence.model)}`, fingerprint `{evidence.fingerprint}`, training "
+        ("trained model", f"`{literal(evidence.model)}`, fingerprint `{evidence.fingerprint}`, training "
          f"`{evidence.training}`"),
-        ("trained", f"{day(provenance.created)} on `{printable_name(provenance.data) or 'images given in Python'}`"),
-        ("licence of the data", evidence.data_licence or "not found beside the data; check before passing them on"),
+        ("trained", f"{day(provenance.created)} on `{literal(provenance.data) or 'images given in Python'}`"),
+        ("licence of the data", literal(evidence.data_licence)
+         or "not found beside the data; check before passing them on"),
         ("backbone", f"{evidence.backbone['name']} from {evidence.backbone['origin']}, sha256 "
          f"`{evidence.backbone['sha256'][:12]}`, licence {evidence.backbone['licence']}"),
     ]  # fmt: skip
     if record is not None:
         types = sorted(record.calibration.by_part_type.items())
-        own = "".join(f", {name} {calibration.threshold:.6g}" for name, calibration in types)
+        own = "".join(f", {literal(name)} {calibration.threshold:.6g}" for name, calibration in types)
         rows.append(
             (
                 "calibration",
-                f"number {record.version} of {evidence.calibrations}, {day(record.created)}, {record.reason}; "
+                f"number {record.version} of {evidence.calibrations}, {day(record.created)}, {literal(record.reason)}; "
                 f"threshold {record.calibration.threshold:.6g}{own}, objective {record.calibration.objective}",
             )
         )
     if results is not None:
         speed = f", {results.seconds_per_image:.2f} s a photograph there" if results.seconds_per_image else ""
-        rows.append(("test", f"judged {day(results.created)} on `{printable_name(results.data)}`{speed}"))
+        rows.append(("test", f"judged {day(results.created)} on `{literal(results.data)}`{speed}"))
     return rows
 
 
@@ -54,7 +54,7 @@ def _settings(evidence: Evidence) -> list[tuple[str, str]]:
     rows = [("seed", str(evidence.config.seed))]
     for name, value in dataclasses.asdict(evidence.config).items():
         if isinstance(value, dict):
-            rows.append((name, ", ".join(f"{key} {_plain(entry)}" for key, entry in value.items())))
+            rows.append((name, ", ".join(f"{key} {literal(_plain(entry))}" for key, entry in value.items())))
     return rows
 
 

@@ -1,7 +1,8 @@
 """A report as plain records: sections made of blocks, to be laid out by a template.
 
-Texts may mark words as ``**strong**`` and as `` `code` ``; everything else in them is printed as it stands, so that no
-name of a file can become markup.
+Texts may mark words as ``**strong**`` and as `` `code` ``; everything else in them is printed as it stands. Whatever a
+user has written (names of files, folders, groups, kinds of damage, reasons) goes into a text through `literal`, so that
+none of it can become markup.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-_MARKED = re.compile(r"\*\*(?P<strong>.+?)\*\*|`(?P<code>[^`]+)`")
+from anomaly.imaging.names import printable_name
+
+_ESCAPED = re.compile(r"\\([\\`*])")
+_MARKED = re.compile(rf"{_ESCAPED.pattern}|\*\*(?P<strong>(?:\\.|[^\\])+?)\*\*|`(?P<code>(?:\\.|[^`\\])+)`")
 
 
 @dataclass(frozen=True)
@@ -137,19 +141,25 @@ def to_plain(document: Document) -> dict[str, Any]:
     }
 
 
+def literal(text: str) -> str:
+    """Return what a user has written as it may be put into a text with marks: printed as it stands, in one line."""
+    return re.sub(r"([\\`*])", r"\\\1", printable_name(text))
+
+
 def runs(text: str) -> list[dict[str, str]]:
     """Take a text apart into runs ``{"style": "plain" | "strong" | "code", "text": ...}``."""
     found: list[dict[str, str]] = []
     end = 0
     for match in _MARKED.finditer(text):
+        if match.lastgroup is None:  # an escaped character, which stays in the plain text around it
+            continue
         if match.start() > end:
             found.append({"style": "plain", "text": text[end : match.start()]})
-        style = "strong" if match["strong"] is not None else "code"
-        found.append({"style": style, "text": match[style]})
+        found.append({"style": match.lastgroup, "text": match[match.lastgroup]})
         end = match.end()
     if end < len(text):
         found.append({"style": "plain", "text": text[end:]})
-    return found
+    return [{**run, "text": _ESCAPED.sub(r"\1", run["text"])} for run in found]
 
 
 def _block(block: Block) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomaly.calibration import Calibration, CalibrationRecord, ScoredImage
+from anomaly.commands import data_option, work_option
 from anomaly.config import Config
 from anomaly.detector import Detector, fingerprint, read_manifest, training_fingerprint
 from anomaly.detector.origin import Provenance
@@ -15,7 +16,6 @@ from anomaly.embedding.registry import backbone
 from anomaly.evaluation import EvaluationReport, evaluate_scores
 from anomaly.experiment import Experiment
 from anomaly.report.results import TestResults
-from anomaly.report.wording import data_option, work_option
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,8 @@ from anomaly.evaluation import evaluate, read_mask
 from anomaly.imaging import measure_quality
 from anomaly.imaging.components import label_components
 from anomaly.imaging.decode import content_hash, load_image
-from anomaly.report.results import CaptureRow, JudgedImage, TestResults
-from anomaly.types import NOT_JUDGED, Prediction
+from anomaly.report.results import CaptureRow, ExaminedImage, TestResults
+from anomaly.types import NOT_JUDGED, CaptureQuality, Prediction
 
 
 @dataclass
@@ -46,6 +46,13 @@ class _Watch:
         self.seconds.append(time.perf_counter() - started)
         self.predictions[path] = replace(found, anomaly_map=np.zeros((0, 0), dtype=np.float32))
         return found
+
+    def quality(self, path: Path) -> CaptureQuality:
+        """Return how a photograph was taken, measured when it was judged where it was."""
+        judged = self.predictions.get(path)
+        if judged is not None:
+            return judged.quality
+        return measure_quality(load_image(path, limits=self.detector.config.image))
 
 
 def find_photographs(
@@ -140,7 +147,7 @@ def examine(
         images=images,
         failed=tuple(sorted(failed.items())),
         pixels=_pixels(report.to_dict()),
-        capture=_capture(detector, photographs, progress),
+        capture=_capture(watch, photographs, progress),
         missing=sum(entry.sha256 not in photographs for entry in splits),
     )
     return results, {image.name: image for image in labelled}
@@ -148,9 +155,9 @@ def examine(
 
 def _judged(
     image: LabelledImage, entry: SplitEntry, prediction: Prediction, calibration: Calibration | None
-) -> JudgedImage:
+) -> ExaminedImage:
     mask = None if image.mask is None else read_mask(image.mask)
-    return JudgedImage(
+    return ExaminedImage(
         name=image.name,
         sha256=entry.sha256,
         label=image.label,
@@ -177,15 +184,13 @@ def _pixels(report: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _capture(
-    detector: Detector, photographs: Mapping[str, LabelledImage], progress: Progress
-) -> tuple[CaptureRow, ...]:
+def _capture(watch: _Watch, photographs: Mapping[str, LabelledImage], progress: Progress) -> tuple[CaptureRow, ...]:
     rows: list[CaptureRow] = []
-    known = [entry for entry in detector.provenance.splits if entry.sha256 in photographs]
+    known = [entry for entry in watch.detector.provenance.splits if entry.sha256 in photographs]
     for done, entry in enumerate(known, start=1):
         image = photographs[entry.sha256]
         try:
-            quality = measure_quality(load_image(image.path, limits=detector.config.image))
+            quality = watch.quality(image.path)
         except ImageError:
             continue
         rows.append(

@@ -13,11 +13,11 @@ from anomaly.imaging.colour_scale import scale_end
 from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
 from anomaly.imaging.example_picture import render_example
-from anomaly.report.results import Example, JudgedImage
+from anomaly.report.results import ExaminedImage, Example
 from anomaly.types import DAMAGED, UNDAMAGED
 
 
-def choose_examples(images: Sequence[JudgedImage]) -> tuple[JudgedImage, ...]:
+def choose_examples(images: Sequence[ExaminedImage]) -> tuple[ExaminedImage, ...]:
     """Choose up to six verdicts, right and wrong.
 
     Two damaged ones that were found (the middle one and the one that was nearest to being missed), the undamaged
@@ -25,11 +25,11 @@ def choose_examples(images: Sequence[JudgedImage]) -> tuple[JudgedImage, ...]:
 
     Parameters
     ----------
-    images : sequence of JudgedImage
+    images : sequence of ExaminedImage
 
     Returns
     -------
-    tuple of JudgedImage
+    tuple of ExaminedImage
         Each at most once; fewer where there are no such verdicts.
     """
     ordered = sorted(images, key=lambda image: (image.score, image.name))
@@ -42,14 +42,14 @@ def choose_examples(images: Sequence[JudgedImage]) -> tuple[JudgedImage, ...]:
 
 
 def draw_examples(
-    detector: Detector, chosen: Sequence[JudgedImage], photographs: Mapping[str, LabelledImage], folder: Path
+    detector: Detector, chosen: Sequence[ExaminedImage], photographs: Mapping[str, LabelledImage], folder: Path
 ) -> tuple[Example, ...]:
     """Write a picture for each example into a folder.
 
     Parameters
     ----------
     detector : Detector
-    chosen : sequence of JudgedImage
+    chosen : sequence of ExaminedImage
     photographs : mapping of str to LabelledImage
         By name.
     folder : Path
@@ -80,5 +80,5 @@ def draw_examples(
     return tuple(examples)
 
 
-def _middle(images: Sequence[JudgedImage]) -> Sequence[JudgedImage]:
+def _middle(images: Sequence[ExaminedImage]) -> Sequence[ExaminedImage]:
     return images[len(images) // 2 : len(images) // 2 + 1]

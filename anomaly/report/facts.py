@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from anomaly.calibration import Calibration, ScoredImage
+from anomaly.commands import work_option
 from anomaly.evaluation import EvaluationReport, Interval, Undefined
 from anomaly.experiment import CurvePoint
 from anomaly.report.evidence import Evidence
-from anomaly.report.results import CaptureRow, JudgedImage
-from anomaly.report.wording import work_option
+from anomaly.report.results import CaptureRow, ExaminedImage
 from anomaly.types import DAMAGED, UNDAMAGED
 
 
@@ -22,7 +22,7 @@ class Facts:
 
     Attributes
     ----------
-    test : tuple of JudgedImage
+    test : tuple of ExaminedImage
     validation : tuple of ScoredImage
     left_out_scores : tuple of float
         Of bank images, each against the bank without itself.
@@ -58,7 +58,7 @@ class Facts:
         Folder that it was trained on.
     """
 
-    test: tuple[JudgedImage, ...] = ()
+    test: tuple[ExaminedImage, ...] = ()
     validation: tuple[ScoredImage, ...] = ()
     left_out_scores: tuple[float, ...] = ()
     calibration: Calibration | None = None
@@ -82,12 +82,12 @@ class Facts:
     data: str = "DIR"
 
     @property
-    def damaged(self) -> tuple[JudgedImage, ...]:
+    def damaged(self) -> tuple[ExaminedImage, ...]:
         """Damaged test photographs."""
         return tuple(image for image in self.test if image.label == DAMAGED)
 
     @property
-    def undamaged(self) -> tuple[JudgedImage, ...]:
+    def undamaged(self) -> tuple[ExaminedImage, ...]:
         """Undamaged test photographs."""
         return tuple(image for image in self.test if image.label == UNDAMAGED)
 
@@ -149,12 +149,12 @@ def by_experiment(selection: Sequence[str]) -> bool:
     return bool(selection) and selection[0].startswith("chosen by experiment ")
 
 
-def missed(image: JudgedImage) -> bool:
+def missed(image: ExaminedImage) -> bool:
     """Whether a damaged photograph was called undamaged."""
     return image.label == DAMAGED and image.verdict == UNDAMAGED
 
 
-def false_alarm(image: JudgedImage) -> bool:
+def false_alarm(image: ExaminedImage) -> bool:
     """Whether an undamaged photograph was called damaged."""
     return image.label == UNDAMAGED and image.verdict == DAMAGED
 
@@ -177,9 +177,9 @@ def more_often(a: tuple[int, int], b: tuple[int, int]) -> float:
     return float(fisher_exact(table, alternative="greater").pvalue)
 
 
-def kinds(images: Sequence[JudgedImage]) -> dict[str, list[JudgedImage]]:
+def kinds(images: Sequence[ExaminedImage]) -> dict[str, list[ExaminedImage]]:
     """Damaged photographs by kind of damage; one with several kinds stands under each."""
-    found: dict[str, list[JudgedImage]] = {}
+    found: dict[str, list[ExaminedImage]] = {}
     for image in images:
         for name in sorted(set(image.defect.split("+")) - {""}):
             found.setdefault(name, []).append(image)

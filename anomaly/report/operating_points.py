@@ -11,7 +11,7 @@ import numpy as np
 from anomaly.calibration import Calibration, Objective, ScoredImage, calibrate, calibrate_by_type
 from anomaly.errors import CalibrationError, PromiseNotPossibleError
 from anomaly.evaluation import Confusion, confusion
-from anomaly.report.results import JudgedImage
+from anomaly.report.results import ExaminedImage
 from anomaly.types import DAMAGED
 
 
@@ -60,7 +60,7 @@ _CHOICES = (
 def operating_points(
     standing: Calibration | None,
     validation: Sequence[ScoredImage],
-    test: Sequence[JudgedImage],
+    test: Sequence[ExaminedImage],
     *,
     left_out_scores: Sequence[float] = (),
 ) -> tuple[OperatingPoint, ...]:
@@ -71,7 +71,7 @@ def operating_points(
     standing : Calibration or None
         None: there is nothing to choose from.
     validation : sequence of ScoredImage
-    test : sequence of JudgedImage
+    test : sequence of ExaminedImage
         May be empty.
     left_out_scores : sequence of float
         See :func:`anomaly.calibrate`.
@@ -102,7 +102,7 @@ def operating_points(
     return tuple(points)
 
 
-def _count(calibration: Calibration, test: Sequence[JudgedImage]) -> Confusion | None:
+def _count(calibration: Calibration, test: Sequence[ExaminedImage]) -> Confusion | None:
     if not test:
         return None
     judging = [calibration.for_part_type(image.part_type) for image in test]

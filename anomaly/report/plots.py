@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly.errors import RuntimeUnavailableError
 from anomaly.experiment import CurvePoint, Experiment
-from anomaly.report.results import CaptureRow, JudgedImage
+from anomaly.report.results import CaptureRow, ExaminedImage
 from anomaly.report.wording import SETTINGS, kind
 from anomaly.types import DAMAGED, UNDAMAGED, Float64Array
 
@@ -60,7 +60,7 @@ def styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 
 
 @styled
-def plot_scores(images: Sequence[JudgedImage], thresholds: Sequence[tuple[str, float]]) -> bytes:
+def plot_scores(images: Sequence[ExaminedImage], thresholds: Sequence[tuple[str, float]]) -> bytes:
     """Draw every test photograph as a dot at its score, by truth; wrong verdicts in red.
 
     Returns
@@ -122,7 +122,7 @@ def plot_kinds(counts: Mapping[str, tuple[int, int]]) -> bytes:
 
 
 @styled
-def plot_trade(images: Sequence[JudgedImage], points: Sequence[tuple[str, int, int]]) -> bytes:
+def plot_trade(images: Sequence[ExaminedImage], points: Sequence[tuple[str, int, int]]) -> bytes:
     """Draw misses against false alarms for every threshold, and the operating points (name, misses, alarms)."""
     good = np.sort([image.score for image in images if image.label == UNDAMAGED])
     bad = np.sort([image.score for image in images if image.label == DAMAGED])

@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class JudgedImage:
+class ExaminedImage:
     """One photograph of the test split with its truth and its verdict.
 
     Attributes
@@ -104,7 +104,7 @@ class TestResults:
         The folder of photographs, as the caller named it.
     seconds_per_image : float or None
         Median time of one verdict on the machine that examined; None: no test image.
-    images : tuple of JudgedImage
+    images : tuple of ExaminedImage
         The test split; may be empty.
     failed : tuple of (str, str)
         Name and reason of what could not be judged.
@@ -124,7 +124,7 @@ class TestResults:
     created: str
     data: str
     seconds_per_image: float | None
-    images: tuple[JudgedImage, ...]
+    images: tuple[ExaminedImage, ...]
     failed: tuple[tuple[str, str], ...]
     pixels: dict[str, Any]
     capture: tuple[CaptureRow, ...]
@@ -181,7 +181,7 @@ def _results(value: dict[str, Any]) -> TestResults:
     return TestResults(
         **{
             **value,
-            "images": tuple(JudgedImage(**entry) for entry in value["images"]),
+            "images": tuple(ExaminedImage(**entry) for entry in value["images"]),
             "failed": tuple((str(name), str(reason)) for name, reason in value["failed"]),
             "capture": tuple(CaptureRow(**entry) for entry in value["capture"]),
             "examples": tuple(Example(**entry) for entry in value["examples"]),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from statistics import median
 
+from anomaly.dataset.wording import counted
 from anomaly.report.advice import Advice, Rule
+from anomaly.report.document import literal
 from anomaly.report.facts import Facts, by_session, spread
 from anomaly.report.rules_improve import PATCHES
-from anomaly.report.wording import ends, percent, plural, whole
+from anomaly.report.wording import ends, percent, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 FOCUS_VARIES = 0.3
@@ -34,7 +36,7 @@ def focus_varies(facts: Facts) -> Advice | None:
         "focus-varies",
         2,
         f"Focus: sharpness varies by {whole(share)} between sessions (lowest in "
-        f"{low}, highest in {high}; medians {least:.2g} and {most:.2g}).",
+        f"{literal(low)}, highest in {literal(high)}; medians {least:.2g} and {most:.2g}).",
         "Fix lens and distance: focus by hand, lock the ring with its screw, close the aperture by two steps for more "
         "depth of field, and mount camera and tray on one frame.",
     )
@@ -49,8 +51,8 @@ def light_varies(facts: Facts) -> Advice | None:
     return Advice(
         "light-varies",
         2,
-        f"Lighting: mean brightness varies by {whole(share)} between sessions ({low}: {least:.2f}, {high}: "
-        f"{most:.2f}).",
+        f"Lighting: mean brightness varies by {whole(share)} between sessions ({literal(low)}: {least:.2f}, "
+        f"{literal(high)}: {most:.2f}).",
         "Use lamps that do not change, keep daylight out with a hood, set exposure, gain and white balance by "
         "hand, and check them with a grey card at the start of each shift.",
     )
@@ -165,7 +167,7 @@ def no_masks(facts: Facts) -> Advice | None:
     return Advice(
         "no-masks",
         5,
-        f"Labels: of {plural(len(facts.damaged), 'damaged test photograph')}, {unmarked} do not say where the "
+        f"Labels: of {counted(len(facts.damaged), 'damaged test photograph')}, {unmarked} do not say where the "
         f"damage is and {unnamed} do not say of which kind it is.",
         "Mark the damage roughly in a mask and name its kind (columns `mask` and `defect`): then misses can be told "
         "apart by size and kind.",
@@ -179,7 +181,7 @@ def few_undamaged(facts: Facts) -> Advice | None:
     return Advice(
         "few-undamaged",
         1,
-        f"Number: the memory holds {plural(facts.bank_images, 'undamaged photograph')}.",
+        f"Number: the memory holds {counted(facts.bank_images, 'undamaged photograph')}.",
         f"Collect at least {FEW_UNDAMAGED}, from several days, lots and orientations; undamaged ones cost little.",
         "python model.py --train --data parts/",
     )
@@ -193,7 +195,7 @@ def count_per_label(facts: Facts) -> Advice | None:
     return Advice(
         "count-per-label",
         6,
-        f"Number: the share of missed batches is known from {plural(n, 'damaged photograph')}; "
+        f"Number: the share of missed batches is known from {counted(n, 'damaged photograph')}; "
         f"{sum(image.label == UNDAMAGED for image in facts.test)} undamaged ones were tested.",
         f"Four times as many ({4 * n}) make the range of a rate half as wide. Label batches as they come: "
         "choosing clear cases makes every figure too good.",
@@ -235,7 +237,7 @@ def labels_pay(facts: Facts) -> Advice | None:
     return Advice(
         "labels-pay",
         4 if pays else 7,
-        f"Labels: with {plural(before.n, 'damaged photograph')} to choose the threshold, "
+        f"Labels: with {counted(before.n, 'damaged photograph')} to choose the threshold, "
         f"{percent(before.value)} of the "
         f"batches are judged rightly on average; with {last.n} it is {percent(last.value)} ({ends(last)} from draw to "
         "draw).",

@@ -6,10 +6,13 @@ from functools import partial
 from statistics import median
 
 from anomaly.calibration import calibrate, calibrate_by_type, images_needed
+from anomaly.commands import data_option
+from anomaly.dataset.wording import counted
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
+from anomaly.report.document import literal
 from anomaly.report.facts import Facts, as_given, by_experiment, false_alarm, kinds, missed, more_often
-from anomaly.report.wording import data_option, ends, kind, percent, plural, whole
+from anomaly.report.wording import ends, kind, percent, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 CHANCE = 0.05
@@ -88,6 +91,7 @@ def small_damage(facts: Facts) -> Advice | None:
         return None
     side = middle**0.5
     patch = facts.patch * facts.scale
+    larger = _larger(facts)
     return Advice(
         "small-damage",
         2,
@@ -97,8 +101,8 @@ def small_damage(facts: Facts) -> Advice | None:
         f"Raise the resolution, so that the smallest damage that matters covers {PATCHES} patches "
         f"({PATCHES * patch:.0f} pixels now) across: first in the program as far as the photograph allows, then with a "
         "longer lens, a shorter distance or more camera pixels.",
-        f"python model.py --train{data_option(facts.data)} --set geometry.size={_larger(facts)}"
-        if facts.scale > 1.05
+        f"python model.py --train{data_option(facts.data)} --set geometry.size={larger}"
+        if facts.scale > 1.05 and larger > facts.network_side
         else "",
         "raise the resolution: small damage is what is missed",
     )
@@ -117,7 +121,7 @@ def missed_kinds(facts: Facts) -> Advice | None:
     if not worse:
         return None
     told = "; ".join(
-        f"{kind(name)}: {own[0]} of {own[1]} missed (all other damaged batches: {others[0]} of {others[1]})"
+        f"{literal(kind(name))}: {own[0]} of {own[1]} missed (all other damaged batches: {others[0]} of {others[1]})"
         for name, own, others in worse
     )
     return Advice(
@@ -128,7 +132,7 @@ def missed_kinds(facts: Facts) -> Advice | None:
         "lens or lighting; if a person can, raise the resolution.",
         f"python model.py --evaluate{data_option(facts.data, always=True)} --split test --confusion compared.png"
         f"{facts.model}",
-        f"look at the missed kinds: {', '.join(kind(name) for name, *_ in worse[:3])}",
+        f"look at the missed kinds: {', '.join(literal(kind(name)) for name, *_ in worse[:3])}",
     )
 
 
@@ -146,13 +150,13 @@ def worse_part_type(facts: Facts) -> Advice | None:
             return Advice(
                 "worse-part-type",
                 4,
-                f"{name}: {own[0]} of {own[1]} test batches judged wrongly, against {others[0]} of {others[1]} of the "
-                "other part types.",
+                f"{literal(name)}: {own[0]} of {own[1]} test batches judged wrongly, against {others[0]} of "
+                f"{others[1]} of the other part types.",
                 "Train a model for each part type, so that each gets its own memory, settings and threshold: `--train` "
                 "once for each, on a folder (or a labels.csv) with its photographs alone and with a `--model` of its "
                 "own.",
                 "",
-                f"train a model of its own for {name}",
+                f"train a model of its own for {literal(name)}",
             )
     return None
 
@@ -216,7 +220,7 @@ def few_damaged(facts: Facts) -> Advice | None:
     return Advice(
         "few-damaged",
         5,
-        f"The threshold rests on {plural(n, 'damaged photograph')}. A promise of at most 5 % misses, kept with 95 % "
+        f"The threshold rests on {counted(n, 'damaged photograph')}. A promise of at most 5 % misses, kept with 95 % "
         f"confidence, needs at least {needed}, none of them missed.",
         f"Photograph and label at least {needed - n} more damaged batches, as they come, not only clear cases.",
         f"python model.py --recalibrate --data newly_labelled/ --max-miss-rate 0.05{facts.model}",
@@ -257,7 +261,7 @@ def _settings(facts: Facts) -> str:
     if by_experiment(facts.selection):
         return "The settings were chosen by an experiment that is not on record here."
     if as_given(facts.selection):
-        how = " ".join(f"{line[:1].upper()}{line[1:]}" for line in facts.selection).rstrip(".")
+        how = literal(" ".join(f"{line[:1].upper()}{line[1:]}" for line in facts.selection).rstrip("."))
     elif facts.selection:
         how = "The settings were chosen by the quick comparison that is part of training"
     else:

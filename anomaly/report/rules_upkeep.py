@@ -6,10 +6,13 @@ import math
 from statistics import mean
 
 from anomaly.calibration import images_needed
+from anomaly.commands import data_option
+from anomaly.dataset.wording import counted
 from anomaly.evaluation import Rate, rate_interval
 from anomaly.report.advice import Advice, Rule
+from anomaly.report.document import literal
 from anomaly.report.facts import Facts, false_alarm, missed
-from anomaly.report.wording import data_option, listing, percent, plural, whole
+from anomaly.report.wording import listing, percent, plural, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
 WATCHED = 100
@@ -141,11 +144,11 @@ def audit(facts: Facts) -> Advice | None:
 
 def retrain(facts: Facts) -> Advice | None:
     """Say when to train anew."""
-    parts = f"of {listing(facts.part_types)}" if facts.part_types else "of one kind of part"
+    parts = f"of {literal(listing(facts.part_types))}" if facts.part_types else "of one kind of part"
     return Advice(
         "retrain",
         6,
-        f"The memory holds {plural(facts.bank_images, 'undamaged photograph')} {parts}.",
+        f"The memory holds {counted(facts.bank_images, 'undamaged photograph')} {parts}.",
         "Train anew when a part, its material or surface, the camera, lens or tray changes, or when the "
         "monitor names a "
         "lasting change that is intended. Add the new photographs to the old ones, compare both models on the same "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anomaly.dataset.wording import counted
 from anomaly.report.advice import Advice
 from anomaly.report.document import Advised, Block, Figure, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_curves, plot_sessions
-from anomaly.report.wording import plural, were
+from anomaly.report.wording import were
 from anomaly.types import UNDAMAGED
 
 
@@ -39,7 +40,7 @@ def capture_section(evidence: Evidence, advice: Sequence[Advice]) -> Part:
         return Part(Section(title, (missing, *known, *_curves(evidence, pictures))), pictures)
     absent = evidence.results.missing if evidence.results else 0
     more = f"; {absent} more {were(absent)} not found in the folder" if absent else ""
-    blocks = list(_blocks(f"From the capture measures of {plural(len(rows), 'photograph')}{more}:", advice))
+    blocks = list(_blocks(f"From the capture measures of {counted(len(rows), 'photograph')}{more}:", advice))
     if len({row.group for row in rows if row.label == UNDAMAGED}) > 2:
         pictures["sessions.svg"] = plot_sessions(rows)
         blocks.append(

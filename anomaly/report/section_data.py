@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
-from anomaly.imaging.names import printable_name
-from anomaly.report.document import Block, Bullets, Missing, Paragraph, Part, Section, Table
+from anomaly.dataset.wording import counted
+from anomaly.report.document import Block, Bullets, Missing, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import as_given
 from anomaly.report.wording import plural
@@ -30,13 +30,13 @@ def split_section(evidence: Evidence) -> Part:
             "python model.py --train --data DIR",
         )
         return Part(Section("1  How the data were divided, and why", (missing,)))
-    layout = f" ({printable_name(evidence.provenance.layout)})" if evidence.provenance.layout else ""
+    layout = f" ({literal(evidence.provenance.layout)})" if evidence.provenance.layout else ""
     selection = evidence.provenance.selection
     # A single sentence says why they are as given; a second one tells of turned copies, compared or not.
     settings = "" if not selection or (as_given(selection) and len(selection) == 1) else "the settings and "
     blocks: list[Block] = [
         Paragraph(
-            f"{plural(len(entries), 'photograph')} from `{printable_name(evidence.provenance.data)}`{layout} were "
+            f"{counted(len(entries), 'photograph')} from `{literal(evidence.provenance.data)}`{layout} were "
             "divided into three parts by the program, file by file on record:"
         ),
         Bullets(
@@ -72,7 +72,7 @@ def _split_table(evidence: Evidence) -> Table:
             rows.append(
                 (
                     _SERVES[split],
-                    part_type or "all",
+                    literal(part_type) or "all",
                     str(counts[split, part_type, UNDAMAGED]),
                     str(counts[split, part_type, DAMAGED]),
                     str(len(groups)) if groups else "not recorded",
@@ -97,7 +97,7 @@ def _reasons(evidence: Evidence) -> list[str]:
     if groups:
         found.append(
             f"Photographs of one session (same day, lamps and set-up) look alike for reasons that have nothing to do "
-            f"with damage. The {plural(len(groups), 'session')} therefore stay whole; {apart or 'none'} of them "
+            f"with damage. The {counted(len(groups), 'session')} therefore stay whole; {apart or 'none'} of them "
             f"{'serve' if apart > 1 else 'serves'} in more than one part of the data."
         )
     else:
@@ -110,7 +110,7 @@ def _reasons(evidence: Evidence) -> list[str]:
 
 
 def _note(note: str) -> str:
-    return printable_name(note).rstrip(".")
+    return literal(note.rstrip("."))
 
 
 def preprocessing_section(evidence: Evidence) -> Part:
@@ -138,7 +138,7 @@ def preprocessing_section(evidence: Evidence) -> Part:
         ),
         (
             "memory",
-            f"{evidence.bank_rows} patches chosen from {plural(evidence.bank_images, 'photograph')}",
+            f"{evidence.bank_rows} patches chosen from {counted(evidence.bank_images, 'photograph')}",
             "the patches that cover the variety of good parts best, so that a search stays quick",
         ),
         (

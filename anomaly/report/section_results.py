@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from anomaly.calibration import Calibration
+from anomaly.dataset.wording import counted
 from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
-from anomaly.imaging.names import printable_name
 from anomaly.imaging.numbers import score_text
-from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table
+from anomaly.report.document import Block, Figure, Missing, Paragraph, Part, Pictures, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import kinds, missed
 from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_kinds, plot_scores, plot_trade
 from anomaly.report.results import Example, TestResults
-from anomaly.report.wording import count_of, day, kind, percent, plural, span, were
+from anomaly.report.wording import count_of, day, kind, percent, span, were
 from anomaly.types import DAMAGED
 
 TITLE = "4  How well the chosen model does on parts it has never seen"
@@ -31,7 +31,7 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
     """
     results, test = evidence.results, evidence.test
     if results is None or test is None:
-        return Part(Section(TITLE, (*_nothing(evidence), *_points(evidence))))
+        return Part(Section(TITLE, (*_nothing(evidence), *_points(_operating_points(evidence), {}))))
     blocks: list[Block] = [Paragraph(_introduction(results, test, left_out(evidence))), _table(test)]
     pictures: dict[str, bytes] = {}
     if evidence.calibration is not None:
@@ -54,8 +54,10 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
         shown = [example for example in results.examples if example.file in examples]
         pictures |= {example.file: examples[example.file] for example in shown}
         blocks.append(_gallery(shown))
-    pictures |= _trade(evidence)
-    blocks += _points(evidence)
+    points = _operating_points(evidence)
+    trade = _trade(points, results, test)
+    pictures |= trade
+    blocks += _points(points, trade)
     return Part(Section(TITLE, tuple(blocks)), pictures)
 
 
@@ -65,9 +67,9 @@ def not_judged(evidence: Evidence) -> str:
     if results is None:
         return "the photographs of the test split were not found"
     absent, failed = evidence.absent, len(results.failed)
-    reasons = [f"{absent} {were(absent)} not found in `{printable_name(results.data)}`"] if absent else []
+    reasons = [f"{absent} {were(absent)} not found in `{literal(results.data)}`"] if absent else []
     reasons += [f"{failed} could not be read"] if failed else []
-    planned = plural(len(evidence.planned), "photograph")
+    planned = counted(len(evidence.planned), "photograph")
     return f"none of the {planned} of the test split was judged ({', '.join(reasons)})"
 
 
@@ -85,7 +87,7 @@ def left_out(evidence: Evidence, *, folder: str = "the folder") -> str:
     absent, failed = evidence.absent, len(evidence.results.failed)
     saw = f"as training saw {'it' if absent == 1 else 'them'}"
     gaps = ((absent, f"{were(absent)} not found in {folder} {saw}"), (failed, "could not be read"))
-    told = [f"{plural(n, 'photograph')} of the test split {why}" for n, why in gaps if n]
+    told = [f"{counted(n, 'photograph')} of the test split {why}" for n, why in gaps if n]
     return f"{' and '.join(told)}: the figures are without" if told else ""
 
 
@@ -101,7 +103,7 @@ def _nothing(evidence: Evidence) -> list[Block]:
         return [
             Missing(
                 "The test photographs have not been judged for this report, because their folder "
-                f"{printable_name(evidence.provenance.data) or ''} was not found.",
+                f"{literal(evidence.provenance.data) or ''} was not found.",
                 f"python model.py --report --data DIR{evidence.report_options()}",
             )
         ]
@@ -149,7 +151,7 @@ def _where(results: TestResults) -> str:
 
 def _table(test: EvaluationReport) -> Table:
     rows = [("all", *_cells(test.overall))]
-    rows += [(part.name, *_cells(part)) for part in test.by_part_type]
+    rows += [(literal(part.name), *_cells(part)) for part in test.by_part_type]
     return Table(
         "Errors on the test photographs.",
         ("part type", "damaged missed", "miss rate", "undamaged flagged", "false-alarm rate"),
@@ -177,15 +179,14 @@ def _gallery(examples: list[Example]) -> Pictures:
 
 def _caption(example: Example) -> str:
     right = {True: "right", False: "**wrong**"}[example.verdict == example.label]
-    damage = f" ({kind(example.defect)})" if example.defect else ""
+    damage = f" ({literal(kind(example.defect))})" if example.defect else ""
     return (
         f"{right}: {example.label}{damage}, called {example.verdict or 'nothing'}; score {score_text(example.score)}; "
-        f"`{printable_name(example.name.rsplit('/', 1)[-1])}`"
+        f"`{literal(example.name.rsplit('/', 1)[-1])}`"
     )
 
 
-def _points(evidence: Evidence) -> list[Block]:
-    points = _operating_points(evidence)
+def _points(points: Sequence[OperatingPoint], trade: Mapping[str, bytes]) -> list[Block]:
     if len(points) < 2:
         return []
     blocks: list[Block] = [
@@ -201,7 +202,7 @@ def _points(evidence: Evidence) -> list[Block]:
             (3, 2.7, 1.7, 1.7),
         ),
     ]
-    if _trade(evidence):
+    if trade:
         blocks.append(
             Figure(
                 "trade.svg",
@@ -242,10 +243,8 @@ def _row(point: OperatingPoint) -> tuple[str, str, str, str]:
     )
 
 
-def _trade(evidence: Evidence) -> dict[str, bytes]:
-    results, test = evidence.results, evidence.test
-    if results is None or test is None or not (test.overall.n_damaged and test.overall.n_undamaged):
+def _trade(points: Sequence[OperatingPoint], results: TestResults, test: EvaluationReport) -> dict[str, bytes]:
+    if not (test.overall.n_damaged and test.overall.n_undamaged):
         return {}
-    points = _operating_points(evidence)
     shown = [(point.name, point.test.misses, point.test.false_alarms) for point in points if point.test]
     return {"trade.svg": plot_trade(results.images, shown)} if shown else {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from anomaly.dataset.wording import counted
 from anomaly.experiment import Experiment, TrialRow, best_first, describe
-from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Part, Section, Table
+from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_importance, plot_trials
-from anomaly.report.wording import percent, plural
+from anomaly.report.wording import percent
 
 TITLE = "3  Experiments for choosing and tuning the model"
 SHOWN = 8
@@ -23,7 +24,9 @@ def settings_section(evidence: Evidence) -> Part:
     ]
     if evidence.provenance.selection:
         blocks.append(Paragraph("**How this model came to its settings:**"))
-        blocks.append(Bullets(tuple(f"{line[:1].upper()}{line[1:]}" for line in evidence.provenance.selection)))
+        blocks.append(
+            Bullets(tuple(literal(f"{line[:1].upper()}{line[1:]}") for line in evidence.provenance.selection))
+        )
     experiment = evidence.experiment
     if experiment is None:
         blocks.append(
@@ -47,7 +50,7 @@ def settings_section(evidence: Evidence) -> Part:
         blocks.append(
             Figure("importance.svg", "What matters: share of the differences in loss that each setting explains.", 0.7)
         )
-    blocks.append(Paragraph(f"**Chosen:** {experiment.reason}"))
+    blocks.append(Paragraph(f"**Chosen:** {literal(experiment.reason)}"))
     blocks.append(Paragraph(_used(evidence, experiment)))
     return Part(Section(TITLE, tuple(blocks)), pictures)
 
@@ -68,9 +71,9 @@ def _method(experiment: Experiment, *, sessions: bool) -> str:
             else "there were too many near-duplicates to keep them together, so these figures are too good"
         )
     return (
-        f"**The experiment** `{experiment.identity}` compared {plural(len(experiment.trials), 'combination')} on "
+        f"**The experiment** `{experiment.identity}` compared {counted(len(experiment.trials), 'combination')} on "
         f"{experiment.undamaged} undamaged and {experiment.damaged} damaged photographs. Each was judged "
-        f"{plural(int(space['repeats']), 'time')}, every time by a memory that it was not in ({space['folds']} folds; "
+        f"{counted(int(space['repeats']), 'time')}, every time by a memory that it was not in ({space['folds']} folds; "
         f"{together}). The loss says how well the scores tell the labels apart near the border (0.69 is chance, "
         "lower is "
         "better); the ranking is the share of pairs of a damaged and an undamaged photograph in which the damaged one "
@@ -93,7 +96,7 @@ def _table(experiment: Experiment) -> Table:
 
 
 def _row(row: TrialRow, experiment: Experiment) -> tuple[str, ...]:
-    words = describe(row.settings)
+    words = literal(describe(row.settings))
     return (
         f"**{words}**" if row.number == experiment.chosen else words,
         f"{row.loss:.3f} ({row.loss_error:.3f})",
@@ -108,5 +111,5 @@ def _used(evidence: Evidence, experiment: Experiment) -> str:
         return "This model was trained with the chosen settings."
     return (
         "This model was trained without the outcome of the experiment; "
-        f"`python model.py --train --from-experiment{evidence.experiment_options()}` uses it."
+        f"`python model.py --train --from-experiment{literal(evidence.experiment_options())}` uses it."
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anomaly.dataset.wording import counted
 from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
-from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section
+from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.section_results import left_out, not_judged
 from anomaly.report.wording import count_of, day, listing, percent, plural, span, were, whole
@@ -76,12 +77,12 @@ def readiness(misses: Rate | None, false_alarms: Rate | None) -> tuple[str, str]
 
 def _purpose(evidence: Evidence) -> str:
     parts = sorted({entry.part_type for entry in evidence.provenance.splits} - {""})
-    shown = f" of {listing(parts)}" if parts else ""
+    shown = f" of {literal(listing(parts))}" if parts else ""
     return (
         "The program looks at a photograph of a batch and says whether anything in it is damaged; a damaged batch goes "
         "to a person. (In this report a batch is what one photograph shows: one part or several. One damaged "
         "part makes "
-        f"the batch damaged.) It has learnt how undamaged parts look from {plural(evidence.bank_images, 'photograph')}"
+        f"the batch damaged.) It has learnt how undamaged parts look from {counted(evidence.bank_images, 'photograph')}"
         f"{shown}, trained {day(evidence.provenance.created)}, and points out what differs."
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -58,9 +57,9 @@ def ends(found: Rate | Interval | CurvePoint) -> str:
     return f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
 
 
-def plural(n: int, one: str, many: str = "") -> str:
-    """``1 photograph``, ``2 photographs``."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
+def plural(n: int, one: str, many: str) -> str:
+    """``1 batch``, ``2 batches``; for words that :func:`anomaly.dataset.wording.counted` cannot count."""
+    return f"{n} {one if n == 1 else many}"
 
 
 def were(n: int) -> str:
@@ -81,16 +80,6 @@ def day(moment: str) -> str:
     except ValueError:
         return moment or "not recorded"
     return f"{time.day} {_MONTHS[time.month - 1]} {time.year}"
-
-
-def data_option(folder: str, *, always: bool = False) -> str:
-    """Return what a command needs to find the photographs: ``" --data DIR"``, or nothing for the bundled ones."""
-    return "" if folder == "data/parts" and not always else f" --data {shlex.quote(folder or 'DIR')}"
-
-
-def work_option(folder: str) -> str:
-    """Return what a command needs to find recorded results and experiments: ``" --work DIR"``, or nothing."""
-    return "" if folder == "work" else f" --work {shlex.quote(folder)}"
 
 
 def kind(defect: str) -> str:

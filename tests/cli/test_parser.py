@@ -1,18 +1,33 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
+import anomaly.cli
 from anomaly.calibration import OBJECTIVES as KNOWN_OBJECTIVES
+from anomaly.calibration._parameters import PROMISED, WITH_TARGET
 from anomaly.cli import main
-from anomaly.cli.aim import Aim
+from anomaly.cli.aim import _PROMISED, _WITH_TARGET, Aim
 from anomaly.cli.options import OBJECTIVES, VERBS
 from anomaly.cli.parser import Arguments, parse
 
 
-def test_the_objectives_are_those_of_calibration() -> None:
+def test_the_objectives_and_what_they_take_are_those_of_calibration() -> None:
     assert OBJECTIVES == KNOWN_OBJECTIVES
+    assert _PROMISED == PROMISED
+    assert _WITH_TARGET == WITH_TARGET
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
+def test_a_verb_returns_exit_statuses_by_name(verb: str) -> None:
+    tree = ast.parse((Path(anomaly.cli.__file__).parent / f"{verb}.py").read_text())
+    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
+    ends = [
+        end for value in returned for end in ((value.body, value.orelse) if isinstance(value, ast.IfExp) else [value])
+    ]
+    assert not [end for end in ends if isinstance(end, ast.Constant) and type(end.value) is int]
 
 
 def test_defaults() -> None:

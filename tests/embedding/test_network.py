@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from anomaly.config import EmbeddingConfig
 from anomaly.embedding.efficientnet_lite import WIDTH_AND_DEPTH, EfficientNetLite
@@ -47,13 +48,16 @@ def noise(height: int, width: int, *, n: int = 1) -> torch.Tensor:
     "name",
     [pytest.param(n, marks=pytest.mark.slow) if not backbone(n).embedded else n for n in backbone_names()],
 )
-def test_strides_and_channels_are_those_of_the_registry(name: str) -> None:
+def test_strides_channels_and_cost_are_those_of_the_registry(name: str) -> None:
     entry = backbone(name)
     network = build(name, taps=tuple(tap.name for tap in entry.taps))
     height, width = 4 * entry.multiple, 6 * entry.multiple
     grids = network(noise(height, width))
     expected = [(1, height // tap.stride, width // tap.stride, tap.channels) for tap in entry.taps]
     assert [tuple(grid.shape) for grid in grids] == expected
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.trunk(torch.zeros(1, 3, 224, 224))
+    assert counter.get_total_flops() / 2 / 224**2 == pytest.approx(1000 * entry.multiply_adds, rel=0.01)
 
 
 @pytest.mark.parametrize("architecture", sorted(WIDTH_AND_DEPTH))

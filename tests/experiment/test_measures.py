@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from anomaly.embedding.registry import backbone, backbone_names
 from anomaly.experiment.choice import choose, complexity
 from anomaly.experiment.learning_curve import label_curve, memory_sizes
 from anomaly.experiment.measures import auroc_of_units, found_at, measure, standard_error
-from anomaly.experiment.space import SIZE, TAPS
+from anomaly.experiment.space import BACKBONE, SIZE, TAPS
 
 
 def test_separated_scores_are_perfect() -> None:
@@ -76,6 +77,17 @@ def test_complexity_is_a_complete_order() -> None:
     assert complexity(one) < complexity({**one, SIZE: 448})
     assert complexity(one) < complexity({**one, TAPS: ("a", "b")})
     assert complexity(one) != complexity({**one, "scoring.smoothing": 1.0})
+
+
+def test_a_backbone_is_simpler_that_costs_less_whatever_its_name() -> None:
+    ordered = sorted(backbone_names(), key=lambda name: complexity({BACKBONE: name}))
+    assert ordered[:3] == ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    assert ordered == sorted(backbone_names(), key=lambda name: backbone(name).multiply_adds)
+    losses = np.linspace(0.1, 0.4, 40)
+    tied = losses + 0.005 + 0.1 * (-1.0) ** np.arange(40)
+    trials = [({BACKBONE: "efficientnet_lite0"}, losses), ({BACKBONE: "dinov2_vits14"}, tied)]
+    _, chosen, _, candidates = choose(trials, np.arange(40))
+    assert (chosen, candidates) == (0, [0, 1])
 
 
 def test_memory_sizes() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,25 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "space.toml").write_text(text)
     with pytest.raises(ConfigError, match=told):
         read_space(tmp_path / "space.toml")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"trials": 0}, "^trials is 0: expected a whole number from 1"),
+        ({"folds": 1}, "^folds is 1: expected a whole number from 2"),
+        ({"seed": -1}, "^seed is -1: expected a whole number from 0"),
+        ({"repeats": 1.5}, "^repeats is 1.5: expected a whole number"),
+        ({"patches": True}, "^patches is True: expected a whole number"),
+        ({"axes": {}}, "^axes is empty"),
+        ({"axes": {"split.test": (0.1,)}}, "cannot vary split.test"),
+        ({"axes": {SIZE: ()}}, "^geometry.size is .*: expected .*values to try"),
+        ({"axes": {SIZE: [320]}}, "^geometry.size is .*: expected a tuple of values to try"),
+    ],
+)
+def test_a_space_made_in_python_is_checked_like_one_from_a_file(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Space(**wrong)
 
 
 def test_a_value_out_of_range_is_refused_before_the_work() -> None:

@@ -11,7 +11,7 @@ from anomaly.dataset import SplitEntry
 from anomaly.detector.origin import Provenance
 from anomaly.evaluation import evaluate_scores
 from anomaly.report.evidence import Evidence
-from anomaly.report.results import CaptureRow, JudgedImage, TestResults
+from anomaly.report.results import CaptureRow, ExaminedImage, TestResults
 from anomaly.types import DAMAGED, UNDAMAGED, Label, Verdict
 
 
@@ -25,29 +25,29 @@ def judged(
     group: str = "",
     defect: str = "",
     damaged_px: int | None = None,
-) -> JudgedImage:
+) -> ExaminedImage:
     """One photograph of the test split."""
     name = f"{label}-{number}.png"
     sha256 = hashlib.sha256(name.encode()).hexdigest()
-    return JudgedImage(name, sha256, label, score, verdict, part_type, group, defect, damaged_px, 10_000)
+    return ExaminedImage(name, sha256, label, score, verdict, part_type, group, defect, damaged_px, 10_000)
 
 
-def found(n: int, *, first: int = 0, **facts: object) -> list[JudgedImage]:
+def found(n: int, *, first: int = 0, **facts: object) -> list[ExaminedImage]:
     """Damaged photographs that were found."""
     return [judged(first + i, DAMAGED, DAMAGED, **facts) for i in range(n)]  # type: ignore[arg-type]
 
 
-def missed(n: int, *, first: int = 100, **facts: object) -> list[JudgedImage]:
+def missed(n: int, *, first: int = 100, **facts: object) -> list[ExaminedImage]:
     """Damaged photographs that were missed."""
     return [judged(first + i, DAMAGED, UNDAMAGED, **facts) for i in range(n)]  # type: ignore[arg-type]
 
 
-def passed(n: int, *, first: int = 200, **facts: object) -> list[JudgedImage]:
+def passed(n: int, *, first: int = 200, **facts: object) -> list[ExaminedImage]:
     """Undamaged photographs that passed."""
     return [judged(first + i, UNDAMAGED, UNDAMAGED, **facts) for i in range(n)]  # type: ignore[arg-type]
 
 
-def flagged(n: int, *, first: int = 300, **facts: object) -> list[JudgedImage]:
+def flagged(n: int, *, first: int = 300, **facts: object) -> list[ExaminedImage]:
     """Undamaged photographs that were flagged."""
     return [judged(first + i, UNDAMAGED, DAMAGED, **facts) for i in range(n)]  # type: ignore[arg-type]
 
@@ -84,7 +84,7 @@ def scores(label: Label, values: list[float], group: str = "") -> list[ScoredIma
 
 
 def examined(
-    images: Sequence[JudgedImage] = (),
+    images: Sequence[ExaminedImage] = (),
     *,
     failed: Sequence[str] = (),
     missing: int = 0,
@@ -108,7 +108,7 @@ def examined(
 def evidence(
     results: TestResults | None = None,
     *,
-    test: Sequence[JudgedImage] = (),
+    test: Sequence[ExaminedImage] = (),
     bank: int = 0,
     data: str = "parts/",
     model: str = "trained",

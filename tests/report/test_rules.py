@@ -79,6 +79,9 @@ def test_small_damage() -> None:
     assert "0 of 10 above" in told.finding
     assert "16 x 16 pixels" in told.finding
     assert told.command.endswith("geometry.size=480")
+    for side in (475, 320):  # the next multiple of 32 is the size that stands, or the photograph is smaller
+        told = said(rules_improve.small_damage(Facts(test=test, photo_side=side, network_side=448, patch=8)))
+        assert not told.command
     even = (*missed(5, damaged_px=25), *found(5, damaged_px=36), *missed(5, first=50, damaged_px=900))
     assert rules_improve.small_damage(Facts(test=(*even, *found(5, first=30, damaged_px=900)))) is None
     assert rules_improve.small_damage(Facts(test=(*missed(9), *found(9)))) is None  # no masks

@@ -5,21 +5,26 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
+import pytest
+
+from anomaly.calibration import CalibrationRecord, calibrate
 from anomaly.cli.options import DEFAULT_WORK
 from anomaly.evaluation import Interval
 from anomaly.experiment import Experiment, TrialRow
 from anomaly.report.document import Block, Bullets, Missing, Paragraph, Table
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import Facts, measure
+from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_sessions
 from anomaly.report.rules_improve import no_experiment, weak_ranking
 from anomaly.report.section_advice import capture_section
 from anomaly.report.section_data import preprocessing_section, split_section
 from anomaly.report.section_results import left_out, not_judged, results_section
 from anomaly.report.section_settings import settings_section
-from anomaly.types import DAMAGED
-from tests.report.samples import capture, evidence, examined, found, passed
+from anomaly.types import DAMAGED, UNDAMAGED
+from tests.report.samples import capture, evidence, examined, found, passed, scores
 
 TEST = (*passed(3), *found(2))
 WEAK = Interval(0.66, 0.56, 0.75)
@@ -102,6 +107,22 @@ def test_the_typical_size_is_one_that_a_photograph_has() -> None:
     assert resizing(wide, wide).startswith("typically 800 x 500 pixels, ")
     assert resizing(tall, small, wide).startswith("typically 800 x 500 pixels (1 of 3 photographs), ")
     assert resizing(tall, wide) == resizing(wide, tall)
+
+
+def test_operating_points_are_calibrated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def counted(*args: Any, **kwargs: Any) -> tuple[OperatingPoint, ...]:
+        asked.append(args)
+        return operating_points(*args, **kwargs)
+
+    monkeypatch.setattr("anomaly.report.section_results.operating_points", counted)
+    good, bad = [1.0] * 3, [2.0] * 3
+    validation = (*scores(UNDAMAGED, good), *scores(DAMAGED, bad))
+    record = CalibrationRecord(1, "2026-11-22T10:00:00+00:00", "training", "training", calibrate(good, bad), validation)
+    part = results_section(dataclasses.replace(evidence(examined(TEST), test=TEST), record=record), {})
+    assert "trade.svg" in part.pictures
+    assert len(asked) == 1
 
 
 def test_photographs_of_all_splits_are_missing_from_the_capture_measures() -> None:
