@@ -29,8 +29,8 @@ def with_image(detector: Detector, path: Path) -> Detector:
 
     It adds the share of its patches that the coresets keep, always the one that is farthest from all rows so far: the
     greedy choice of training goes on from the rows that are there (:func:`memory_bank.extend_coreset`). It is turned
-    as the images of training were. Its part type is that of the images which most of its patches are nearest to. What it is
-    like as a whole is ordinary from now on, so that the capture check refuses neither it nor pictures like it.
+    as the images of training were. Its part type is that of the images which most of its patches are nearest to. What
+    it is like as a whole is ordinary from now on, so that the capture check refuses neither it nor pictures like it.
 
     Parameters
     ----------
