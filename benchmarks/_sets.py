@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from anomaly.config import Config, config_to_dict
 from anomaly.dataset import LabelledImage, read_dataset
+from anomaly.detector import sampling
 from anomaly.errors import DatasetError
 from anomaly.types import UNDAMAGED
 
@@ -117,9 +116,7 @@ def in_unseen_half(name: str) -> bool:
 
 def evenly(items: Sequence[T], most: int) -> tuple[T, ...]:
     """At most ``most`` of the items, evenly spaced, the first and the last among them."""
-    if len(items) <= most:
-        return tuple(items)
-    return tuple(items[round(float(place))] for place in np.linspace(0, len(items) - 1, most))
+    return tuple(items[place] for place in sampling.evenly(len(items), most))
 
 
 def public_settings(config: Config) -> dict[str, Any]:

@@ -6,7 +6,7 @@ what the vectors mean.
 """
 
 from memory_bank.bank import MemoryBank
-from memory_bank.coreset import CoresetBuilder, select_coreset
+from memory_bank.coreset import CoresetBuilder, extend_coreset, select_coreset
 from memory_bank.errors import MemoryBankError
 from memory_bank.index import make_index, use_threads
 from memory_bank.proposal import Answer, Proposal
@@ -20,6 +20,7 @@ __all__ = [
     "MemoryBankError",
     "Neighbors",
     "Proposal",
+    "extend_coreset",
     "make_index",
     "select_coreset",
     "use_threads",

@@ -66,26 +66,27 @@ class Cells:
         return {name: getattr(self, name) for name in DTYPES}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], *, rows: int, dim: int) -> Cells | None:
-        """Return saved cells of so many rows; None when these arrays are none."""
-        if set(arrays) != set(DTYPES):
-            return None
-        count = len(arrays["centre"])
-        shapes = {"centre": (count, dim), "cell": (rows,), "near": (count, -(-rows // 8)), "gap": (count, count)}
-        cell = arrays["cell"]
-        whole = all(arrays[name].shape == shape for name, shape in shapes.items())
-        if not whole or cell.min() < 0 or cell.max() >= count:
-            return None
-        return cls(arrays["centre"], cell, arrays["near"], arrays["gap"])
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Cells:
+        """Return saved cells, which :func:`fit`."""
+        return cls(**arrays)
 
 
-def probing_fits(arrays: Mapping[str, npt.NDArray[Any]], *, rows: int, dim: int) -> bool:
-    """Whether saved arrays can be cells that ``faiss-cells`` has made of so many rows."""
-    if set(arrays) != set(PROBING_DTYPES) or arrays["probed"].shape != (1,) or arrays["cell"].shape != (rows,):
+def fit(kind: str, arrays: Mapping[str, npt.NDArray[Any]], *, rows: int, dim: int) -> bool:
+    """Whether saved arrays can be the cells that an index of this kind has made of so many rows."""
+    dtypes = {"pruned": DTYPES, "faiss-cells": PROBING_DTYPES}.get(kind, {})
+    typed = set(arrays) == set(dtypes) != set() and all(
+        isinstance(arrays[name], np.ndarray) and arrays[name].dtype == np.dtype(dtype).newbyteorder("=")
+        for name, dtype in dtypes.items()
+    )
+    if not typed:
         return False
-    count, cell, probed = len(arrays["centre"]), arrays["cell"], int(arrays["probed"][0])
-    fit: bool = arrays["centre"].shape == (count, dim) and 0 <= probed <= count
-    return fit and int(cell.min()) >= 0 and int(cell.max()) < count
+    count = arrays["centre"].shape[0] if arrays["centre"].ndim else 0
+    shapes = {"centre": (count, dim), "cell": (rows,), "probed": (1,)}
+    shapes |= {"near": (count, -(-rows // 8)), "gap": (count, count)}
+    if any(array.shape != shapes[name] for name, array in arrays.items()):
+        return False
+    cell, probed = arrays["cell"], arrays.get("probed", np.zeros(1))
+    return bool(cell.min() >= 0 and cell.max() < count and 0 <= probed[0] <= count)
 
 
 def make_cells(placed: Float32Array) -> Cells:

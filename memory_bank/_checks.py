@@ -15,7 +15,7 @@ from memory_bank.errors import (
     NotFiniteError,
     ShapeError,
 )
-from memory_bank.types import Float32Array, Int64Array
+from memory_bank.types import BoolArray, Float32Array, Int64Array
 
 # Larger values would overflow float32 distances.
 _LARGEST = 1e30
@@ -79,6 +79,14 @@ def check_tags(tags: object, *, rows: int, width: int | None = None) -> Int64Arr
     if array.ndim != 2 or array.shape[0] != rows or (width is not None and array.shape[1] != width):
         wanted = f"({rows}, {'t' if width is None else width})"
         raise ShapeError(f"tags: expected shape {wanted}, got {array.shape}")
+    return array
+
+
+def check_mask(name: str, mask: object, *, rows: int) -> BoolArray:
+    """Return ``mask`` as a (rows,) bool array."""
+    array = np.asarray(_typed(mask, np.dtype(bool), name), dtype=bool)
+    if array.shape != (rows,):
+        raise ShapeError(f"{name}: expected shape ({rows},), got {array.shape}")
     return array
 
 

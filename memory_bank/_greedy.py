@@ -42,10 +42,11 @@ class Picks:
     ``index[:count]`` are the picks so far, ``size`` of them in the end.
 
     ``squared[x]`` is the squared distance of row x to the nearest of the first ``seen[x]`` picks, so an
-    upper bound of its squared distance to the nearest of all ``count`` picks.
+    upper bound of its squared distance to the nearest of all ``count`` picks. Before the first pick it is
+    ``squared`` of the argument, where that is given: the squared distance to what was picked elsewhere.
     """
 
-    def __init__(self, vectors: Float32Array, size: int) -> None:
+    def __init__(self, vectors: Float32Array, size: int, *, squared: Float64Array | None = None) -> None:
         frame = frame_of(vectors)
         placed = frame.place(vectors)
         self.vectors, self.size = vectors, size
@@ -53,7 +54,7 @@ class Picks:
         self.norms = squared_norms(placed)
         self.left = left_factor(placed)
         self.right: Float32Array = np.empty((size, self.left.shape[1]), np.float32)
-        self.squared: Float64Array = np.full(vectors.shape[0], np.inf)
+        self.squared: Float64Array = np.full(vectors.shape[0], np.inf) if squared is None else squared.copy()
         self.seen: Int64Array = np.zeros(vectors.shape[0], np.int64)
         self.count = 0
         self.complete = False
@@ -160,7 +161,8 @@ class Picks:
         far = int(rows.size)
         while 2 * far > rows.size:
             at = int(squared.argmax())
-            self.radius2[self.count - 1] = squared[at]
+            if self.count:
+                self.radius2[self.count - 1] = squared[at]
             if self.count == self.size:
                 self.complete = True
                 break

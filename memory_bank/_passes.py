@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 
 from memory_bank._cells import LISTED, CellSearch
+from memory_bank._checks import check_mask
 from memory_bank._exact import ExactIndex, squared_distances, squared_of_pairs
 from memory_bank._nearest import first_of_each, least
 from memory_bank._screen import LEFT_OUT, TOO_FAR, Frame, allowance, left_factor, right_factor, squared_norms
@@ -173,6 +174,7 @@ class PrunedProposal:
 
     def prove(self, which: BoolArray) -> None:
         """Put these queries, (n,), through the second pass, unless they have been."""
+        which = check_mask("which", which, rows=len(self.proven))
         asking = self._by_cell(np.flatnonzero(which & ~self.proven))
         for at in range(0, asking.size, _AT_A_TIME):
             self._prove(asking[at : at + _AT_A_TIME])

@@ -14,7 +14,8 @@ import io
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def write(
     auto: bool,
     cells: Mapping[str, npt.NDArray[Any]],
 ) -> None:
-    """Write the files of a bank, the manifest last."""
+    """Write the files of a bank, the manifest last; then cells of the bank before go that this one has none of."""
     arrays: dict[str, npt.NDArray[Any]] = {"vectors": vectors, "groups": groups, "tags": tags}
     manifest: dict[str, object] = {"version": VERSION, "index": _WRITTEN.get(index, index)}
     if auto:
@@ -77,9 +78,9 @@ def write(
             f"{name}.npy": _write_array(folder / f"{name}.npy", arrays[name], _DTYPES[name]) for name in _DTYPES
         }
         if cells:
-            names = {name: f"{_PREFIX}{name}.npy" for name in cells}
             manifest["cells"] = {
-                file: _write_array(folder / file, cells[name], _CELL_DTYPES[name]) for name, file in names.items()
+                _cell_file(name): _write_array(folder / _cell_file(name), array, _CELL_DTYPES[name])
+                for name, array in cells.items()
             }
         _put(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
     except (OSError, ValueError) as error:  # ValueError: not even a name that the system accepts
@@ -87,6 +88,7 @@ def write(
             f"{folder}: expected a folder that can be written, got {_reason(error)}; choose another",
             path=folder,
         ) from error
+    _remove_cells(folder, set(_CELL_DTYPES) - set(cells))
 
 
 def read(folder: Path) -> Saved:
@@ -94,9 +96,9 @@ def read(folder: Path) -> Saved:
     index, auto, files, cell_files = _read_manifest(folder)
     vectors, groups, tags = (_read_array(folder / f"{name}.npy", files, _DTYPES[name]) for name in _DTYPES)
     cells = {
-        name: _read_array(folder / f"{_PREFIX}{name}.npy", cell_files, dtype)
+        name: _read_array(folder / _cell_file(name), cell_files, dtype)
         for name, dtype in _CELL_DTYPES.items()
-        if f"{_PREFIX}{name}.npy" in cell_files
+        if _cell_file(name) in cell_files
     }
     try:
         index = check_kind(index)
@@ -106,17 +108,21 @@ def read(folder: Path) -> Saved:
     rows = vectors.shape[0]
     if groups.shape != (rows,) or tags.ndim != 2 or tags.shape[0] != rows:
         raise _corrupt(folder, f"{rows} vectors, groups {groups.shape}, tags {tags.shape}")
-    if cells and not _fit(index, cells, vectors):
+    if cells and not _cells.fit(index, cells, rows=rows, dim=vectors.shape[1]):
         raise _corrupt(folder, f"cells of other than {rows} rows")
     return Saved(vectors, groups, tags, index, auto, cells)
 
 
-def _fit(index: str, cells: Mapping[str, npt.NDArray[Any]], vectors: Float32Array) -> bool:
-    """Whether cells can be those of an index over the vectors."""
-    rows, dim = vectors.shape
-    if index == "pruned":
-        return _cells.Cells.from_arrays(cells, rows=rows, dim=dim) is not None
-    return index == "faiss-cells" and _cells.probing_fits(cells, rows=rows, dim=dim)
+def _cell_file(name: str) -> str:
+    """Return what the file of one array of the cells is called."""
+    return f"{_PREFIX}{name}.npy"
+
+
+def _remove_cells(folder: Path, names: Collection[str]) -> None:
+    """Remove cells that the manifest does not name: a kill before costs room on the disk, and no answer."""
+    for name in names:
+        with suppress(OSError):
+            (folder / _cell_file(name)).unlink()
 
 
 def _write_array(path: Path, array: npt.NDArray[Any], dtype: str) -> dict[str, object]:
@@ -179,10 +185,13 @@ def _read_array(path: Path, files: dict[str, Any], dtype: str) -> npt.NDArray[An
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path`` and rename, so that the file is never half there."""
+    """Write ``content`` beside ``path``, on the disk, and rename, so that the file is never half there."""
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # each writer its own
     try:
-        beside.write_bytes(content)
+        with beside.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         beside.replace(path)
     except OSError:
         beside.unlink(missing_ok=True)

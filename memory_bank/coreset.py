@@ -62,6 +62,41 @@ def select_coreset(vectors: Float32Array, size: int, *, seed: int) -> Coreset:
     return Coreset(index=picks.index, radius=np.sqrt(picks.radius2))
 
 
+def extend_coreset(bank: MemoryBank, vectors: Float32Array, size: int) -> Coreset:
+    """Go on with greedy k-centre from the rows of a bank: choose further rows, each the farthest from all so far.
+
+    Each pick is the row that is farthest from the bank's rows and all picks so far, of equals the one with the
+    smallest number. Rows that equal one of those come last, in the order of their numbers.
+
+    Parameters
+    ----------
+    bank : MemoryBank
+    vectors : ndarray of float32, (n, d)
+    size : int
+        Rows to choose, at least 1; when ``n`` or more, all rows are chosen.
+
+    Returns
+    -------
+    Coreset
+        ``min(size, n)`` picks with the covering radius after each, of the bank's rows and the picks together.
+
+    Raises
+    ------
+    VectorsError
+        Not float32, not of the bank's size, or not finite.
+    EmptyBankError
+        No row.
+    ArgumentError
+        ``size`` is no whole number, or too small.
+    """
+    vectors = check_vectors(check_vectors(vectors), dim=bank.dim)
+    size = check_count("size", size, least=1)
+    distance = bank.search(vectors).distance[:, 0].astype(np.float64)
+    picks = Picks(vectors, min(size, len(vectors)), squared=distance**2)
+    picks.finish()
+    return Coreset(index=picks.index, radius=np.sqrt(picks.radius2))
+
+
 # Rows that are thinned at a time: their own selection should stay small beside that of all rows held.
 _STRETCH = 8192
 

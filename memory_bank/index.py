@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from memory_bank._cells import Cells
+from memory_bank._cells import Cells, fit
 from memory_bank._checks import check_count, check_vectors
 from memory_bank._exact import ExactIndex
 from memory_bank._probed import ProbedIndex
 from memory_bank._pruned import PrunedIndex
 from memory_bank._threads import set_threads
-from memory_bank.errors import UnknownIndexError
+from memory_bank.errors import ArgumentError, UnknownIndexError
 from memory_bank.proposal import Proposal
 from memory_bank.types import Float32Array, Int64Array, Neighbors
 
@@ -93,16 +93,23 @@ def make_index(kind: str, vectors: Float32Array, *, saved: Mapping[str, npt.NDAr
     ------
     UnknownIndexError
         No index of that name.
+    ArgumentError
+        ``saved`` are not the cells of an index of this kind over so many vectors of this size.
     VectorsError, EmptyBankError
         ``vectors`` are of the wrong dtype or shape, not finite, or none.
     """
     kind = check_kind(kind)
     vectors = check_vectors(vectors)
+    rows, dim = vectors.shape
+    if saved and not fit(kind, saved, rows=rows, dim=dim):
+        raise ArgumentError(
+            f"saved: expected what arrays() of {kind} gave for these {rows} vectors of size {dim}, got "
+            f"{', '.join(map(repr, saved))} that cannot be that; leave them out"
+        )
     if kind == "exact":
         return ExactIndex(vectors)
     if kind == "pruned":
-        cells = Cells.from_arrays(saved, rows=vectors.shape[0], dim=vectors.shape[1]) if saved else None
-        return PrunedIndex(vectors, cells=cells)
+        return PrunedIndex(vectors, cells=Cells.from_arrays(saved) if saved else None)
     return ProbedIndex(vectors, saved=saved)
 
 

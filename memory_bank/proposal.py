@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from memory_bank._checks import check_mask
 from memory_bank.types import BoolArray, Neighbors
 
 
@@ -29,7 +30,13 @@ class Proposal(Protocol):
         """Whether the answer to each query is that of a search, (n,)."""
 
     def prove(self, which: BoolArray) -> None:
-        """Make the answers to the marked queries, (n,), those of a search."""
+        """Make the answers to the marked queries, (n,), those of a search.
+
+        Raises
+        ------
+        DtypeError, ShapeError
+            ``which`` is no bool array, or not one of a mark for each query.
+        """
 
 
 class Answer:
@@ -45,4 +52,5 @@ class Answer:
         self.proven: BoolArray = np.ones(len(neighbors.index), bool)
 
     def prove(self, which: BoolArray) -> None:
-        """Do nothing: there is nothing left to prove."""
+        """Do nothing but look at ``which``: there is nothing left to prove."""
+        check_mask("which", which, rows=len(self.proven))

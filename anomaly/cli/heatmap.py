@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from anomaly.cli.judging import check_part_type, listed_images, say_failures
+from anomaly.cli.judging import check_part_type, is_folder, listed_images, say_failures
 from anomaly.cli.options import DEFAULT_HEATMAPS, DONE, FAILED
 from anomaly.cli.output import check_place, emit, say
 from anomaly.cli.parser import Arguments
@@ -18,6 +18,7 @@ from anomaly.cli.rows import Row, json_line, json_object, text_line
 from anomaly.detector import Detector, load_detector
 from anomaly.detector.beside import one_ahead
 from anomaly.errors import ImageError, OutputError
+from anomaly.files import cannot_write
 from anomaly.imaging.colour_scale import scale_end
 from anomaly.imaging.decode import load_image
 from anomaly.imaging.encode import write_image
@@ -27,6 +28,7 @@ from anomaly.imaging.names import printable_name
 from anomaly.types import Prediction, UInt8Array
 
 _STEM_BYTES = 200
+_NAME_BYTES = 255
 
 
 def run(arguments: Arguments) -> int:
@@ -116,8 +118,8 @@ def _outputs(paths: Sequence[str], named: Sequence[str], output: Path) -> list[P
     OutputError
         Several images for one picture, a picture that would replace a photograph, or one in a trained model.
     """
-    as_picture = output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir()
-    if as_picture and (len(paths) > 1 or Path(named[0]).is_dir()):
+    as_picture = output.suffix.lower() in IMAGE_SUFFIXES and not is_folder(output)
+    if as_picture and (len(paths) > 1 or is_folder(named[0])):
         raise OutputError(
             f"expected a folder for the heatmaps of {len(paths)} images, got the picture name "
             f"{printable_name(output)}: give a folder",
@@ -126,12 +128,16 @@ def _outputs(paths: Sequence[str], named: Sequence[str], output: Path) -> list[P
     outputs = [output] if as_picture else _mirrored(paths, output)
     photographs = {os.path.realpath(path) for path in paths}
     for place in outputs:
-        if os.path.realpath(place) in photographs or (place.is_file() and is_photograph(place)):
-            raise OutputError(
-                f"the heatmap {printable_name(place)} would replace the photograph of that name: give another --output",
-                path=place,
-            )
-        check_place(place)
+        try:
+            if os.path.realpath(place) in photographs or (place.is_file() and is_photograph(place)):
+                raise OutputError(
+                    f"the heatmap {printable_name(place)} would replace the photograph of that name: give another "
+                    "--output",
+                    path=place,
+                )
+            check_place(place)
+        except OSError as error:  # not even a name that the system accepts
+            raise cannot_write(place, error) from error
     return outputs
 
 
@@ -140,15 +146,19 @@ def _mirrored(paths: Sequence[str], folder: Path) -> list[Path]:
     taken: set[str] = set()
     for path in paths:
         pure = PurePath(path)
-        parents = [part for part in pure.parent.parts if part not in ("..", pure.anchor)]
-        # Cut in bytes: that is what the file system counts.
-        stem = os.fsdecode(os.fsencode(pure.stem)[:_STEM_BYTES])
+        parents = [_cut(part, _NAME_BYTES) for part in pure.parent.parts if part not in ("..", pure.anchor)]
+        stem = _cut(pure.stem, _STEM_BYTES)
         number = 1
         while (place := folder.joinpath(*parents, _numbered(stem, number))) and str(place).casefold() in taken:
             number += 1
         taken.add(str(place).casefold())
         outputs.append(place)
     return outputs
+
+
+def _cut(name: str, most: int) -> str:
+    """Cut in bytes: that is what the file system counts."""
+    return os.fsdecode(os.fsencode(name)[:most])
 
 
 def _numbered(stem: str, number: int) -> str:

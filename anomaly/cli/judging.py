@@ -28,7 +28,7 @@ def listed_images(names: Sequence[str]) -> list[tuple[str, ImageError | None]]:
     """
     found: list[tuple[str, ImageError | None]] = []
     for name in names:
-        if not _is_folder(name):
+        if not is_folder(name):
             found.append((name, None))
             continue
         try:
@@ -102,8 +102,9 @@ def say_failures(failed: int, total: int) -> None:
         say(f"error: {failed} of {total} {noun} could not be judged, see the output for why")
 
 
-def _is_folder(name: str) -> bool:
+def is_folder(name: Path | str) -> bool:
+    """Tell whether there is a folder of that name; a name that the system does not even accept is none."""
     try:
         return Path(name).is_dir()
-    except (OSError, ValueError):  # not even a name that the system accepts: reading it says so
+    except (OSError, ValueError):  # reading it says so
         return False

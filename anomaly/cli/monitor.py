@@ -11,11 +11,11 @@ from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
 from anomaly.dataset.wording import counted
 from anomaly.detector import Detector, load_detector
-from anomaly.detector.folder import replace_file
 from anomaly.drift import DriftReport, monitor, usual_share
 from anomaly.drift.monitor import USUAL_SHARE
 from anomaly.drift.streams import stream_words
 from anomaly.errors import JournalError, TrainedModelError
+from anomaly.files import replace_file
 from anomaly.imaging.names import printable_name
 from anomaly.journal import Journal, JournalEntry
 from anomaly.types import DAMAGED, CaptureSample

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import csv
 import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from anomaly.errors import OutputError
+from anomaly.files import cannot_write, replaced_file
 
 
 def emit(line: str) -> None:
@@ -100,7 +100,7 @@ def check_file(path: Path, *, inputs: Iterable[str] = ()) -> Path:
         if target.exists() and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise _refused(path, error) from error
+        raise cannot_write(path, error) from error
     return target
 
 
@@ -134,13 +134,6 @@ def check_place(path: Path) -> None:
         raise OutputError(f"cannot write {path}: it is in a trained model, name another folder", path=path)
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot write {path} ({error.strerror or error}): free some space or choose a place that can be written",
-        path=path,
-    )
-
-
 class CsvFile:
     """A CSV file (UTF-8, RFC 4180) that takes its name when the ``with`` block ends without an exception.
 
@@ -161,23 +154,18 @@ class CsvFile:
 
     def __init__(self, path: Path, columns: Sequence[str], *, inputs: Iterable[str] = ()) -> None:
         self._name = path
-        self._target = check_file(path, inputs=inputs)
-        self._beside = self._target.with_name(f".{os.urandom(8).hex()}.csv.tmp")
+        target = check_file(path, inputs=inputs)
         try:
-            # A second interrupt may come while the first is being answered: then the end of the process removes it.
-            atexit.register(self._remove)
-            self._stream = self._beside.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            with ExitStack() as stack:
+                beside = stack.enter_context(replaced_file(target))
+                stream = beside.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+                self._writer = csv.DictWriter(stack.enter_context(stream), columns, lineterminator="\n")
+                self._writer.writeheader()
+                self._opened = stack.pop_all()
         except OSError as error:
-            atexit.unregister(self._remove)
-            raise _refused(path, error) from error
-        self._writer = csv.DictWriter(self._stream, columns, lineterminator="\n")
+            raise cannot_write(path, error) from error
 
     def __enter__(self) -> CsvFile:
-        try:
-            self._writer.writeheader()
-        except BaseException:
-            self._discard()
-            raise
         return self
 
     def write(self, row: Mapping[str, object]) -> None:
@@ -185,28 +173,13 @@ class CsvFile:
         try:
             self._writer.writerow(row)
         except OSError as error:
-            raise _refused(self._name, error) from error
+            raise cannot_write(self._name, error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
-                self._stream.flush()
-                os.fsync(self._stream.fileno())
-                self._stream.close()
-                self._beside.replace(self._target)
+            self._opened.__exit__(kind, error, trace)
         except OSError as failure:
-            raise _refused(self._name, failure) from failure
-        finally:
-            self._discard()
-
-    def _discard(self) -> None:
-        with suppress(OSError):
-            self._stream.close()
-        self._remove()
-        atexit.unregister(self._remove)
-
-    def _remove(self) -> None:
-        with suppress(OSError):
-            self._beside.unlink()
+            if kind is None:  # otherwise what went wrong first is told
+                raise cannot_write(self._name, failure) from failure

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from anomaly.errors import OutputError, RuntimeUnavailableError
+from anomaly.files import replaced_file
 
 _BATCH = 10_000
 
@@ -36,21 +36,14 @@ def write_parquet(path: Path, columns: Sequence[str], rows: Callable[[], Iterabl
     """
     pa, pq = _pyarrow()
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in _types(columns, rows()).items()])
-    beside = path.with_name(f".{os.urandom(8).hex()}.parquet.tmp")
     try:
-        with beside.open("wb") as stream:
-            with pq.ParquetWriter(stream, schema) as writer:
-                for batch in _batches(rows()):
-                    writer.write_table(pa.Table.from_pylist([_fitting(row, schema) for row in batch], schema=schema))
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
+        with replaced_file(path) as beside, beside.open("wb") as stream, pq.ParquetWriter(stream, schema) as writer:
+            for batch in _batches(rows()):
+                writer.write_table(pa.Table.from_pylist([_fitting(row, schema) for row in batch], schema=schema))
     except OSError as error:
         raise OutputError(
             f"cannot write {path} ({error.strerror or error}): choose another place", path=path
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def check_parquet() -> None:

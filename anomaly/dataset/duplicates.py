@@ -16,7 +16,7 @@ from anomaly.dataset.fingerprint import Comparison, thumbnail
 from anomaly.dataset.records import LabelledImage
 from anomaly.dataset.wording import counted, listed
 from anomaly.errors import ImageError, LabelConflictError
-from anomaly.imaging.decode import content_hash, load_image, pixel_hash
+from anomaly.imaging.decode import load_known, pixel_hash
 from anomaly.types import UInt8Array
 
 _BLOCK = 256
@@ -178,8 +178,8 @@ def find_duplicates(
 
 def _look(image: LabelledImage, limits: ImageConfig | None) -> _Look:
     try:
-        pixels = load_image(image.path, limits=limits)
-        return _Look(content_hash(image.path), pixel_hash(pixels), thumbnail(pixels))
+        pixels, sha256 = load_known(image.path, limits=limits)
+        return _Look(sha256, pixel_hash(pixels), thumbnail(pixels))
     except ImageError as error:
         return _Look(reason=str(error))
 

@@ -88,9 +88,9 @@ def _read_text(file: Path) -> str:
 
 def _rows(text: str) -> Iterator[_Row]:
     """Yield the rows below the header, with the number of the line each begins on."""
-    first_line = text.lstrip("\r\n").splitlines()[0]
+    header = next(line for line in text.splitlines() if line.strip())
     # The separator is the one that makes the most columns of the header.
-    delimiter = max(",;\t", key=first_line.count)
+    delimiter = max(",;\t", key=header.count)
     names: list[str] = []
     for line, cells in _records(text, delimiter):
         if not names:

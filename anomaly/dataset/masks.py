@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -41,15 +42,17 @@ def attach_masks(
     Raises
     ------
     LayoutError
-        One mask fits two images.
+        One mask fits two images, or two masks of one name fit an image.
     """
     if not folder.is_dir():
         return list(images), []
-    masks = {path.relative_to(folder).with_suffix("").as_posix(): path for path in find_images(folder)}
+    masks: dict[str, list[Path]] = defaultdict(list)
+    for path in find_images(folder):
+        masks[path.relative_to(folder).with_suffix("").as_posix()].append(path)
     owner: dict[Path, LabelledImage] = {}
     result = []
     for image, key in zip(images, keys, strict=True):
-        mask = _mask_of(key, masks) if image.label == DAMAGED else None
+        mask = _mask_of(image, key, masks, folder) if image.label == DAMAGED else None
         if mask is not None:
             other = owner.setdefault(mask, image)
             if other is not image:
@@ -58,7 +61,7 @@ def attach_masks(
                     f"put it into a subfolder of {listed([folder.name])}/ like the image's own"
                 )
         result.append(replace(image, mask=mask))
-    unused = sorted(key for key, path in masks.items() if path not in owner)
+    unused = sorted(key for key, paths in masks.items() for path in paths if path not in owner)
     notes = [
         f"{counted(len(unused), 'mask')} in {listed([folder.name])}/ without a damaged image of that name "
         f"left aside: {listed(unused)}."
@@ -66,9 +69,15 @@ def attach_masks(
     return result, notes if unused else []
 
 
-def _mask_of(key: str, masks: dict[str, Path]) -> Path | None:
+def _mask_of(image: LabelledImage, key: str, masks: Mapping[str, Sequence[Path]], folder: Path) -> Path | None:
     for stem in (key, PurePosixPath(key).name):
         for candidate in (f"{stem}_mask", stem):
-            if candidate in masks:
-                return masks[candidate]
+            found = masks.get(candidate, ())
+            if len(found) > 1:
+                names = [path.relative_to(folder.parent).as_posix() for path in found]
+                raise LayoutError(
+                    f"{len(found)} masks fit image {listed([image.name])}: {listed(names)}; keep the one that is right"
+                )
+            if found:
+                return found[0]
     return None

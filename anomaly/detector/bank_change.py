@@ -18,7 +18,7 @@ from anomaly.detector.turned import bank_turns
 from anomaly.errors import TooFewImagesError
 from anomaly.imaging.decode import load_image
 from anomaly.types import BoolArray, Float32Array, Int64Array
-from memory_bank import MemoryBank
+from memory_bank import MemoryBank, extend_coreset
 
 LEAST_IMAGES = 2
 """Fewer undamaged images leave nothing to compare one with."""
@@ -28,9 +28,9 @@ def with_image(detector: Detector, path: Path) -> Detector:
     """Return the detector with one more undamaged image in its memory bank.
 
     It adds the share of its patches that the coresets keep, always the one that is farthest from all rows so far: the
-    greedy choice of training (:mod:`memory_bank.coreset`) goes on from the rows that are there. It is turned as the
-    images of training were. Its part type is that of the images which most of its patches are nearest to. What it is
-    like as a whole is ordinary from now on, so that the capture check refuses neither it nor pictures like it.
+    greedy choice of training goes on from the rows that are there (:func:`memory_bank.extend_coreset`). It is turned
+    as the images of training were. Its part type is that of the images which most of its patches are nearest to. What
+    it is like as a whole is ordinary from now on, so that the capture check refuses neither it nor pictures like it.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def with_image(detector: Detector, path: Path) -> Detector:
     for bank, of_tap in zip(detector.banks, zip(*found.copies, strict=True), strict=True):
         rows = np.concatenate([copy.vectors for copy in of_tap])
         tags = np.concatenate([copy.tags for copy in of_tap])
-        chosen = farthest_rows(rows, bank, _share(detector, len(of_tap[0].tags), len(rows)))
+        chosen = _farthest(rows, bank, _share(detector, len(of_tap[0].tags), len(rows)))
         banks.append(bank.add(rows[chosen], number, tags[chosen]))
     name = _free_name(path.name, {image.name for image in detector.bank_images})
     nearest = [bank.search(rows.vectors).index for bank, rows in zip(detector.banks, found.copies[0], strict=True)]
@@ -131,32 +131,6 @@ def recalibrated(before: Detector, changed: Detector, calibrated: Detector) -> D
     return changed.with_history(before.history.append(record))
 
 
-def farthest_rows(rows: Float32Array, bank: MemoryBank, size: int) -> Int64Array:
-    """Choose rows one by one, each the farthest from the bank and those chosen before.
-
-    Parameters
-    ----------
-    rows : ndarray of float32, (p, d)
-    bank : MemoryBank
-    size : int
-        At most so many; fewer where the rest is in the bank already. At least one is chosen.
-
-    Returns
-    -------
-    ndarray of int64, (k,)
-    """
-    distance = bank.search(rows).distance[:, 0].astype(np.float64)
-    chosen: list[int] = []
-    while len(chosen) < size:
-        pick = int(distance.argmax())
-        if chosen and distance[pick] <= 0:
-            break
-        chosen.append(pick)
-        difference = rows.astype(np.float64) - rows[pick]
-        distance = np.minimum(distance, np.sqrt(np.einsum("pd,pd->p", difference, difference)))
-    return np.array(chosen, dtype=np.int64)
-
-
 def stored_scores(detector: Detector, sha256: Collection[str]) -> tuple[ScoredImage, ...]:
     """Return the stored validation scores of the images with these contents."""
     scores: Sequence[ScoredImage] = detector.record.scores if detector.record else ()
@@ -177,6 +151,12 @@ def _with_ordinary_of(detector: Detector, sha256: Collection[str]) -> CaptureRef
         return None
     learnt = {name: sample for name, sample in detector.capture.learnt.items() if name in sha256}
     return replace(detector.capture, learnt=learnt)
+
+
+def _farthest(rows: Float32Array, bank: MemoryBank, size: int) -> Int64Array:
+    """Choose at most so many rows; fewer where the rest is in the bank already, at least one."""
+    found = extend_coreset(bank, rows, size)
+    return found.index[: 1 + np.count_nonzero(found.radius[:-1])]
 
 
 def _kept(bank: MemoryBank, rows: BoolArray, kept: list[int]) -> MemoryBank:

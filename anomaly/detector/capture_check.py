@@ -15,12 +15,13 @@ from anomaly.detector.ahead import load_ahead
 from anomaly.detector.detector import Detector
 from anomaly.detector.features import mean_embeddings
 from anomaly.detector.progress import Progress, silent
+from anomaly.detector.sampling import firsts
 from anomaly.imaging.faults import PLANT
 from anomaly.types import CaptureSample, UInt8Array
 from memory_bank.errors import TooFewRowsError
 
 MOST_IMAGES = 100
-"""Bank images, evenly spaced, that the limits are learnt from."""
+"""Bank images, the first of so many stretches, that the limits are learnt from."""
 _PLANTED_IN = 8
 """Of those, evenly spaced, that get every fault: what one does hardly differs from picture to picture."""
 
@@ -72,5 +73,4 @@ def _plant(detector: Detector, pixels: UInt8Array, sample: int) -> list[PlantedF
 
 def sampled_numbers(n: int) -> list[int]:
     """Return which of n bank images the limits are learnt from."""
-    most = min(n, MOST_IMAGES)
-    return sorted({place * n // most for place in range(most)})
+    return firsts(n, MOST_IMAGES)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from anomaly.config import Config
-from anomaly.detector.ahead import load_ahead
+from anomaly.detector.beside import one_ahead
 from anomaly.detector.features import Extractor
 from anomaly.detector.origin import EmbeddingFiles
 from anomaly.detector.thumbnails import make_thumbnail
 from anomaly.detector.turned import BankRows, bank_rows
-from anomaly.imaging.decode import content_hash, load_image
+from anomaly.imaging.decode import load_known
 from anomaly.imaging.turning import Turn
 from anomaly.types import UInt8Array
 
@@ -59,18 +59,20 @@ def embed_one(extractor: Extractor, wanted: Wanted, config: Config) -> Embedded:
     ------
     ImageError
     """
-    return _embed(extractor, load_image(wanted.path, limits=config.image), wanted, config)
+    return _embed(extractor, load_known(wanted.path, limits=config.image), wanted, config)
 
 
 def embed_here(
     extractor: Extractor, files: EmbeddingFiles, wanted: Sequence[Wanted], config: Config
 ) -> Iterator[Embedded]:
     """Embed one photograph after the other in this process."""
-    images = load_ahead([one.path for one in wanted], limits=config.image)
-    return (_embed(extractor, image, one, config) for image, one in zip(images, wanted, strict=True))
+    known = one_ahead(load_known(one.path, limits=config.image) for one in wanted)  # as anomaly.detector.ahead does
+    return (_embed(extractor, photograph, one, config) for photograph, one in zip(known, wanted, strict=True))
 
 
-def _embed(extractor: Extractor, image: UInt8Array, wanted: Wanted, config: Config) -> Embedded:
+def _embed(extractor: Extractor, known: tuple[UInt8Array, str], wanted: Wanted, config: Config) -> Embedded:
+    """Embed a photograph, (H, W, 3), of which the sha256 of the file is known."""
+    image, sha256 = known
     window = config.embedding.neighbourhood
     copies = tuple(bank_rows(extractor, image, turn, neighbourhood=window) for turn in wanted.turns)
-    return Embedded(content_hash(wanted.path), image.shape[1], image.shape[0], make_thumbnail(image), copies)
+    return Embedded(sha256, image.shape[1], image.shape[0], make_thumbnail(image), copies)

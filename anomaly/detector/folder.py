@@ -1,4 +1,4 @@
-"""Folders and files that appear whole or not at all, whenever the process is killed.
+"""Folders that appear whole or not at all, whenever the process is killed.
 
 A folder is written beside its place and then exchanged with what stands there in one step of the file system
 (``renameat2`` with ``RENAME_EXCHANGE``, Linux, https://man7.org/linux/man-pages/man2/rename.2.html). Where that is
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from anomaly.errors import OutputError
+from anomaly.files import cannot_write
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -40,14 +40,14 @@ def replaced_folder(target: Path) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_turn(target.parent))
             _sweep(target)
-            staging = Path(tempfile.mkdtemp(prefix=f"{_prefix(target, 'new')}-{os.getpid()}-", dir=target.parent))
+            staging = target.parent / f"{_prefix(target, 'new')}-{os.getpid()}-{os.urandom(8).hex()}"
+            staging.mkdir()  # as open to others as the umask says
         except OSError as error:
             raise cannot_write(target, error) from error
         try:
             yield staging
             for path in sorted(staging.rglob("*")):
                 _sync(path)
-            staging.chmod(0o755)
             _swap(staging, target)
         except OSError as error:
             raise cannot_write(target, error) from error
@@ -71,29 +71,6 @@ def check_parent(target: Path) -> None:
         raise cannot_write(target, error) from error
 
 
-def replace_file(target: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it there.
-
-    Raises
-    ------
-    OutputError
-        It cannot be written.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-
-
 def recover(target: Path) -> None:
     """Put the previous folder back where a killed process had moved it aside and not come to the second step.
 
@@ -103,14 +80,6 @@ def recover(target: Path) -> None:
     if _moved_aside(target):
         with _turn(target.parent):
             _put_back(target)
-
-
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """Map an OSError on writing to the error that a user sees."""
-    return OutputError(
-        f"cannot write {path} ({error.strerror or error}): free some space or choose a place that can be written",
-        path=path,
-    )
 
 
 @contextmanager

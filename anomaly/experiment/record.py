@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from anomaly.dataset import Dataset, LabelledImage, SplitEntry
-from anomaly.detector.folder import replace_file
 from anomaly.errors import ExperimentError, ImageError
 from anomaly.experiment.space import Value
+from anomaly.files import replace_file
 from anomaly.imaging.decode import content_hash
 from anomaly.imaging.names import printable_name
 

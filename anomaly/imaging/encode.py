@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from anomaly.errors import ImageError, OutputError
+from anomaly.files import replaced_file
 from anomaly.imaging.decode import check_image, open_file
 from anomaly.imaging.names import printable_name
 from anomaly.types import UInt8Array
@@ -70,7 +69,8 @@ def write_image(image: UInt8Array, path: Path | str) -> None:
                 f"expected a file name, but {name} is a folder, pipe or device; choose another name",
                 path=path,
             )
-        _write_beside(image, target)
+        with replaced_file(target) as beside:
+            _write(image, beside, target.suffix.lower())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or printable_name(str(error))
         raise OutputError(
@@ -114,20 +114,10 @@ def _signature(kind: str) -> dict[str, Any]:
     return {"comment": _NAME} if kind == "JPEG" else {}
 
 
-def _write_beside(image: UInt8Array, target: Path) -> None:
-    kind, options = _FORMATS[target.suffix.lower()]
-    # Not derived from the name, which may be as long as the file system allows.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            Image.fromarray(image).save(file, format=kind, **options, **_signature(kind))
-            if kind == "BMP":
-                file.seek(_IN_BMP)
-                file.write(_BMP_MARK)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+def _write(image: UInt8Array, path: Path, suffix: str) -> None:
+    kind, options = _FORMATS[suffix]
+    with path.open("wb") as file:
+        Image.fromarray(image).save(file, format=kind, **options, **_signature(kind))
+        if kind == "BMP":
+            file.seek(_IN_BMP)
+            file.write(_BMP_MARK)

@@ -66,7 +66,7 @@ def fit_part_finder(images: Iterable[UInt8Array]) -> PartFinder:
     rule, first = learn_rule(features, compartments)
     masks = [foreground(feature, rule, compartments) for feature in features]
     _check_foreground(masks)
-    one_each = _isby_compartment(masks, compartments)
+    one_each = _one_each(masks, compartments)
     shape = _single_part(masks, compartments if one_each else None)
     if not one_each:
         # Parts that touch all around enclose tray, which is no part and would hide their shape.
@@ -104,7 +104,7 @@ def _check_foreground(masks: list[BoolArray]) -> None:
         raise NoPartsError("the part fills the picture, so that no tray is to be seen around it")
 
 
-def _isby_compartment(masks: list[BoolArray], compartments: Compartments) -> bool:
+def _one_each(masks: list[BoolArray], compartments: Compartments) -> bool:
     """Nearly every compartment is occupied, and by one piece that has most of what stands out there."""
     if len(compartments) == 1:
         return False

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from anomaly.calibration import ScoredImage
-from anomaly.detector.folder import replace_file
 from anomaly.errors import ReportError
+from anomaly.files import replace_file
 from anomaly.types import Label, Split, Verdict
 
 FORMAT = 1

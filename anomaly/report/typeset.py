@@ -9,8 +9,8 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
-from anomaly.detector.folder import replace_file
 from anomaly.errors import ReportError, RuntimeUnavailableError
+from anomaly.files import replace_file
 from anomaly.report.document import Document, to_plain
 
 TEMPLATE = "template.typ"

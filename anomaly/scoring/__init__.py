@@ -1,6 +1,5 @@
 """Patch distances to anomaly map, image score and regions; NumPy and Pillow only."""
 
-from anomaly.imaging.components import label_components
 from anomaly.scoring.anomaly_map import fuse_grids, image_score, to_pixels
 from anomaly.scoring.parts import part_scores
 from anomaly.scoring.proven_map import ProvenMaps
@@ -11,7 +10,6 @@ __all__ = [
     "find_regions",
     "fuse_grids",
     "image_score",
-    "label_components",
     "part_scores",
     "to_pixels",
 ]

@@ -152,6 +152,24 @@ def test_the_longest_name_of_an_image_still_has_room_for_its_heatmap(
     assert len(list((inside / "out").iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "a" * 300 + "/x.png"])
+@pytest.mark.parametrize("output", ["o.png", "out"])
+def test_a_name_longer_than_the_system_takes_is_a_row(
+    name: str, output: str, trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--heatmap", name, "--output", output, "--model", str(trained_model)]) == 1
+    told = capsys.readouterr()
+    assert "too long" in told.out
+    assert "1 of 1 image could not be judged" in told.err
+
+
+def test_an_output_longer_than_the_system_takes_is_named(
+    trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--heatmap", "bad.png", "--output", "o" * 300 + ".png", "--model", str(trained_model)]) == 1
+    assert "cannot write ooo" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["a", "--output", "one.png"], ["bad.png", "a/x.png", "--output", "one.png"]])
 def test_several_heatmaps_need_a_folder(
     words: list[str], trained_model: Path, inside: Path, capsys: pytest.CaptureFixture[str]

@@ -28,8 +28,9 @@ def test_rows_come_back(tmp_path: Path) -> None:
 def test_interrupted_while_it_answers_an_interrupt_the_process_leaves_no_file(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from anomaly.cli.output import CsvFile\n"
-        "def again(self): raise KeyboardInterrupt\n"
-        "CsvFile._discard = again\n"
+        "unlink = Path.unlink\n"
+        "def again(path): Path.unlink = unlink; raise KeyboardInterrupt\n"
+        "Path.unlink = again\n"
         "with CsvFile(Path(sys.argv[1]), ('path',)): raise KeyboardInterrupt\n"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.csv")], capture_output=True, timeout=60)
@@ -81,6 +82,17 @@ def test_an_input_is_never_overwritten(tmp_path: Path) -> None:
 def test_the_root_is_a_folder() -> None:
     with pytest.raises(OutputError, match="it is a folder"):
         CsvFile(Path("/"), COLUMNS)
+
+
+def test_an_interrupt_on_a_full_disk_is_an_interrupt(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(KeyboardInterrupt), CsvFile(tmp_path / "x.csv", COLUMNS):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+            raise KeyboardInterrupt
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:

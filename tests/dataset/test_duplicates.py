@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from anomaly.config import ImageConfig
 from anomaly.dataset import LabelledImage, find_duplicates
 from anomaly.errors import LabelConflictError
+from anomaly.imaging import decode
 from anomaly.types import Label
 from tests.dataset.conftest import save
 from tests.dataset.test_fingerprint import photo
@@ -30,6 +33,20 @@ def test_equal_bytes_and_equal_pixels_are_exact_copies(tmp_path: Path) -> None:
     assert report.sha256["d.png"] == hashlib.sha256(d.read_bytes()).hexdigest()
     assert report.sha256["a.png"] == report.sha256["b.png"] != report.sha256["c.bmp"]
     assert report.notices == ()
+
+
+def test_each_image_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [save(tmp_path / f"{i}.png", photo(i)) for i in range(3)]
+    opened: list[Path] = []
+    real = decode.open_file
+
+    def spy(path: Path, *, max_megabytes: float | None) -> AbstractContextManager[BufferedReader]:
+        opened.append(path)
+        return real(path, max_megabytes=max_megabytes)
+
+    monkeypatch.setattr(decode, "open_file", spy)
+    find_duplicates([image(path) for path in paths])
+    assert sorted(opened) == paths
 
 
 def test_near_duplicates_are_found_once_beside_exact_ones(tmp_path: Path) -> None:

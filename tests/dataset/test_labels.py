@@ -44,6 +44,12 @@ def test_the_separators_that_spreadsheets_write(tmp_path: Path, delimiter: str) 
     assert image.label == "undamaged"
 
 
+@pytest.mark.parametrize("start", ["  \n", "\n\n", "\t\r\n", ";\n", "\u00a0\n"])
+def test_the_separator_is_that_of_the_first_line_that_is_not_blank(tmp_path: Path, start: str) -> None:
+    (image,) = read_labels(labels_file(tmp_path, f"{start}path;label\na.png;good\n", "a.png"))
+    assert (image.name, image.label) == ("a.png", "undamaged")
+
+
 def test_names_with_comma_quote_newline_space_and_accents(tmp_path: Path) -> None:
     names = ["a,b.png", 'the "old" one.png', "two\nlines.png", " edge .png", "Zahnräder/größe.png"]
     cells = "\n".join('"' + name.replace('"', '""') + '",good' for name in names)

@@ -95,6 +95,19 @@ def test_one_mask_for_two_images_is_refused(write: Write) -> None:
         read_dataset(root)
 
 
+def test_two_masks_for_one_image_are_refused(write: Write) -> None:
+    root = write("good/a.png", "bad/b0.png", "masks/b0.bmp", "masks/b0.png")
+    with pytest.raises(LayoutError, match=r"2 masks fit image bad/b0\.png: masks/b0\.bmp, masks/b0\.png; keep"):
+        read_dataset(root)
+
+
+def test_two_masks_of_a_name_that_nobody_asks_for_are_left_aside(write: Write) -> None:
+    dataset = read_dataset(write("good/a.png", "bad/b.png", "masks/b_mask.png", "masks/b.bmp", "masks/b.png"))
+    assert dataset.damaged[0].mask is not None
+    assert dataset.damaged[0].mask.name == "b_mask.png"
+    assert dataset.notes == ("2 masks in masks/ without a damaged image of that name left aside: b, b.",)
+
+
 def test_mvtec_layout_with_defect_origin_and_masks(write: Write) -> None:
     root = write(
         "train/good/000.png",

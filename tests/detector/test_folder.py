@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomaly.detector import folder as folder_module
-from anomaly.detector.folder import _turn, recover, replace_file, replaced_folder
+from anomaly.detector.folder import _turn, recover, replaced_folder
 from anomaly.errors import OutputError
 
 
@@ -93,12 +93,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         fill(tmp_path / "file" / "model", "x")
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    replace_file(tmp_path / "out.csv", b"one")
-    replace_file(tmp_path / "out.csv", b"two")
-    assert contents(tmp_path) == {"out.csv": "two"}
-    with pytest.raises(OutputError, match="No such file"):
-        replace_file(tmp_path / "nowhere" / "out.csv", b"x")
+def test_a_folder_is_as_open_to_others_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        fill(tmp_path / "model", "private")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o700
 
 
 def test_what_a_killed_process_left_goes_whatever_the_folder_is_called(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 import anomaly.detector.ahead
 import anomaly.detector.detector
+import anomaly.detector.embedded
 from anomaly.config import BankConfig, Config, GeometryConfig, SelectionConfig
 from anomaly.dataset import LabelledImage, read_dataset
 from anomaly.detector.candidates import Candidate
@@ -168,7 +169,9 @@ def test_the_selection_is_never_given_a_test_image() -> None:
 def test_training_opens_no_image_of_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_dataset(tmp_path / "parts", undamaged=26, damaged=12)
     opened: set[Path] = set()
-    for module, name in ((anomaly.detector.ahead, "load_image"), (anomaly.detector.detector, "load_known")):
+    readers = ((anomaly.detector.ahead, "load_image"), (anomaly.detector.detector, "load_known"),
+               (anomaly.detector.embedded, "load_known"))  # fmt: skip
+    for module, name in readers:
         real = getattr(module, name)
 
         def spy(path, *, limits=None, real=real):

@@ -116,6 +116,14 @@ class TestProposals:
         with pytest.raises(DimensionError):
             bank.propose(walks(2, 5))
 
+    def test_marks_that_are_not_those_of_the_queries_are_refused(self, index: str) -> None:
+        proposal = bank_of(walks(2000), index=index).propose(walks(7, seed=1))
+        for which in (np.ones(6, bool), np.ones((7, 1), bool)):
+            with pytest.raises(ShapeError, match=r"which: expected shape \(7,\)"):
+                proposal.prove(which)
+        with pytest.raises(DtypeError, match="which: expected an array of bool"):
+            proposal.prove(np.arange(7))  # type: ignore[arg-type]
+
 
 @pytest.mark.parametrize("index", ["pruned", "exact"])
 class TestRefusals:

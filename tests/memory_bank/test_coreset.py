@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from memory_bank import CoresetBuilder, select_coreset
+from memory_bank import CoresetBuilder, MemoryBank, extend_coreset, select_coreset
 from memory_bank._greedy import Picks
 from memory_bank.errors import (
     ArgumentError,
@@ -210,6 +211,34 @@ def test_bad_arguments() -> None:
         with pytest.raises(NotFiniteError, match="2 of 10 rows, the first is row 3") as not_finite:
             select_coreset(bad, 3, seed=0)
         assert not_finite.value.rows == (3, 6)
+
+
+@pytest.mark.parametrize("make", [word_counts, walks, surfaces])
+def test_it_goes_on_from_the_rows_of_a_bank_as_the_plain_algorithm_does(make: Callable[..., Float32Array]) -> None:
+    held, further = make(60), make(900, seed=1)
+    bank = MemoryBank(held, 0, np.zeros((60, 1), np.int64))
+    found = extend_coreset(bank, further, 100)
+    nearest = bank.search(further).distance[:, 0].astype(np.float64) ** 2
+    for pick, radius in zip(found.index, found.radius, strict=True):
+        assert pick == nearest.argmax()
+        difference = further.astype(np.float64) - further[pick]
+        nearest = np.minimum(nearest, np.einsum("nd,nd->n", difference, difference))
+        assert radius == np.sqrt(nearest.max())
+
+
+def test_what_a_bank_holds_already_comes_last() -> None:
+    line = np.array([[0], [5], [1], [5], [9]], np.float32)
+    bank = MemoryBank(line[:2], 0, np.zeros((2, 1), np.int64))
+    found = extend_coreset(bank, line, 9)
+    assert found.index.tolist() == [4, 2, 0, 1, 3]
+    assert found.radius.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert extend_coreset(bank, line[:2], 1).index.tolist() == [0]
+    with pytest.raises(DimensionError):
+        extend_coreset(bank, walks(3), 1)
+    with pytest.raises(EmptyBankError):
+        extend_coreset(bank, line[:0], 1)
+    with pytest.raises(ArgumentError, match="size"):
+        extend_coreset(bank, line, 0)
 
 
 class TestCoresetBuilder:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from memory_bank import MemoryBank, make_index, select_coreset, use_threads
-from memory_bank._cells import LEAST_ROWS, Cells, make_cells
+from memory_bank._cells import LEAST_ROWS, make_cells
 from memory_bank._exact import ExactIndex
 from memory_bank._passes import PrunedProposal
 from memory_bank._pruned import _PAUSE, PrunedIndex
 from memory_bank._screen import frame_of
+from memory_bank.errors import ArgumentError
 from memory_bank.types import Float32Array, Neighbors
 from tests.memory_bank.data import surfaces, walks, word_counts
 
@@ -220,13 +221,23 @@ def test_saved_cells_are_used(vectors: Float32Array, queries: Float32Array) -> N
         np.testing.assert_array_equal(again.arrays()[name], arrays[name])
 
 
-def test_arrays_that_are_no_cells_of_these_rows_are_none(vectors: Float32Array) -> None:
+def test_arrays_that_are_no_cells_of_these_rows_are_refused(vectors: Float32Array) -> None:
     arrays = PrunedIndex(vectors).arrays()
-    assert Cells.from_arrays(arrays, rows=ROWS, dim=24) is not None
-    assert Cells.from_arrays(arrays, rows=ROWS - 1, dim=24) is None
-    assert Cells.from_arrays(arrays, rows=ROWS, dim=23) is None
-    assert Cells.from_arrays({"centre": arrays["centre"]}, rows=ROWS, dim=24) is None
-    assert Cells.from_arrays(arrays | {"cell": arrays["cell"] + 1}, rows=ROWS, dim=24) is None
+    cell = arrays["cell"]
+    wrong = (
+        {"x": cell}, {"centre": arrays["centre"]}, arrays | {"probed": cell[:1]}, arrays | {"cell": cell + np.int32(1)},
+        arrays | {"cell": cell.astype(np.float64)}, arrays | {"cell": cell.tolist()}, arrays | {"cell": -1 - cell},
+        arrays | {"centre": np.float32(1).reshape(())}, arrays | {"gap": arrays["gap"][1:]},
+    )  # fmt: skip
+    for saved in wrong:
+        with pytest.raises(ArgumentError, match="saved: expected what arrays"):
+            make_index("pruned", vectors, saved=saved)
+    for fewer in (vectors[1:], np.ascontiguousarray(vectors[:, 1:])):
+        with pytest.raises(ArgumentError, match=f"these {len(fewer)} vectors of size {fewer.shape[1]}"):
+            make_index("pruned", fewer, saved=arrays)
+    for kind in ("faiss-cells", "exact"):
+        with pytest.raises(ArgumentError, match=f"{kind} .*'centre', 'cell', 'near', 'gap'"):
+            make_index(kind, vectors, saved=arrays)
 
 
 def test_the_former_name_still_works(vectors: Float32Array) -> None:

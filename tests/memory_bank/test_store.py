@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memory_bank import MemoryBank
+from memory_bank import MemoryBank, _store
 from memory_bank.errors import (
     BankCorruptError,
     BankFileError,
@@ -201,6 +202,42 @@ def test_larger_banks_are_saved_with_their_cells(with_cells: Path, tmp_path: Pat
     bank_of(surfaces(2000, 6)).save(tmp_path / "anew")
     assert contents(tmp_path / "again") == contents(with_cells) == contents(tmp_path / "anew")
     assert bank._whole_index()._ground.cells is not None  # type: ignore[attr-defined]
+
+
+def test_cells_of_the_bank_before_go_once_the_new_one_is_there(
+    with_cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[set[str]] = []
+    put = _store._put
+
+    def spy(path: Path, content: bytes) -> None:
+        put(path, content)
+        left.append({path.name for path in with_cells.iterdir()})
+
+    monkeypatch.setattr(_store, "_put", spy)
+    bank_of(walks(10)).save(with_cells)
+    assert left == [FILES | CELLS] * 4  # a kill before leaves files that nobody asks for
+    assert set(contents(with_cells)) == FILES
+    assert len(MemoryBank.load(with_cells)) == 10
+
+
+def test_killed_before_the_old_cells_go_the_new_bank_loads(with_cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_store, "_remove_cells", lambda folder, names: None)
+    bank_of(walks(10)).save(with_cells)
+    assert set(contents(with_cells)) == FILES | CELLS
+    assert len(MemoryBank.load(with_cells)) == 10
+
+
+def test_every_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, real = {}, os.fsync
+
+    def spy(handle: int) -> None:
+        synced[os.fstat(handle).st_ino] = os.fstat(handle).st_size
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    bank_of(surfaces(2000, 6)).save(tmp_path)
+    assert synced == {path.stat().st_ino: path.stat().st_size for path in tmp_path.iterdir()}
 
 
 def test_whoever_does_not_know_the_cells_gets_the_same_answers(with_cells: Path) -> None:

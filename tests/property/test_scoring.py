@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from anomaly.scoring import find_regions, fuse_grids, image_score, label_components, to_pixels
+from anomaly.imaging.components import label_components
+from anomaly.scoring import find_regions, fuse_grids, image_score, to_pixels
 from anomaly.types import BoolArray, Float32Array
 
 maps = hnp.arrays(

@@ -8,7 +8,8 @@ import pytest
 from scipy import ndimage
 
 from anomaly.errors import AnomalyError
-from anomaly.scoring import find_regions, label_components
+from anomaly.imaging.components import label_components
+from anomaly.scoring import find_regions
 from anomaly.types import BoolArray, Region
 
 EIGHT = np.ones((3, 3), dtype=int)
