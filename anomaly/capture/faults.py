@@ -24,6 +24,15 @@ FAULTS: Mapping[str, str] = {
     "farther_repeated": "looks taken from farther away",
 }
 """The faults that are learnt, and how a picture is described that has one."""
+_CONTRADICTIONS: Mapping[str, tuple[str, tuple[int, ...]]] = {
+    "out_of_focus": ("log_sharpness", (1,)),
+    "darker": ("brightness", (1,)),
+    "brighter": ("brightness", (-1,)),
+    "nearer": ("log_aspect", (-1, 1)),
+    "farther_mirrored": ("log_aspect", (-1, 1)),
+    "farther_repeated": ("log_aspect", (-1, 1)),
+}
+"""A measure of the picture, and in which directions it must not be out of the ordinary for a fault to be believed."""
 LEAST_STRENGTH = 1 / 3
 """A change of less than this share of a planted fault is none, however little ordinary pictures vary."""
 
@@ -74,6 +83,20 @@ class FaultFilter:
     def phrase(self, strength: float) -> str:
         """Describe a picture that is beyond the limit."""
         return f"{FAULTS[self.fault]} ({strength / self.limit:.1f} times the limit)"
+
+
+def contradicted(fault: str, excess: Mapping[str, float]) -> bool:
+    """Whether the pixels tell otherwise: a picture sharper than any is not out of focus.
+
+    Parameters
+    ----------
+    fault : str
+        One of :data:`FAULTS`.
+    excess : mapping of str to float
+        Measures of the picture in multiples of their limits, signed.
+    """
+    measure, directions = _CONTRADICTIONS[fault]
+    return any(direction * excess[measure] > 1 for direction in directions)
 
 
 def strongest(filters: Sequence[FaultFilter], embedding: Float64Array) -> tuple[FaultFilter, float] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from anomaly.capture.faults import FaultFilter, strongest
+from anomaly.capture.faults import FaultFilter, contradicted, strongest
 from anomaly.capture.measures import MEASURES
 from anomaly.capture.novelty import Novelty
 from anomaly.types import CaptureQuality, CaptureSample, Float64Array
@@ -108,7 +108,7 @@ class CaptureReference:
         by_name = dict(zip(COLUMNS, self.excess(seen).tolist(), strict=True))
         warnings = [self._phrase(name, value, quality, beside) for name, value in by_name.items() if abs(value) > 1]
         fault = strongest(self.filters, seen.embedding.astype(np.float64))
-        if fault is not None:
+        if fault is not None and not contradicted(fault[0].fault, by_name):
             filter_, strength = fault
             warnings.append(filter_.phrase(strength))
         telling = [abs(value) for name, value in by_name.items() if name not in _NOT_TELLING]
@@ -161,7 +161,8 @@ class CaptureReference:
             value, below, above = found[name]
             low, high = self._between(name, self._middle(name) if beside is None else beside.measures[name])
             words = below if excess < 0 else above
-            return f"{words} than ordinary ({value:.3g}, ordinary {low:.3g} to {high:.3g})"
+            said, lowest, highest = _apart(value, low, high)
+            return f"{words} than ordinary ({said}, ordinary {lowest} to {highest})"
         if name == "log_area":
             return f"other size ({quality.width}x{quality.height} px)"
         if name == "log_aspect":
@@ -184,6 +185,16 @@ class CaptureReference:
         reach = float(self.limit[column] * self.scale[column])
         low, high = centre - reach, centre + reach
         return (math.exp(low), math.exp(high)) if name.startswith("log_") else (max(low, 0.0), high)
+
+
+def _apart(value: float, low: float, high: float) -> tuple[str, ...]:
+    """Return a value beyond two limits and these in words, in as few digits from three on as tell it from them."""
+    texts: tuple[str, ...] = ()
+    for digits in range(3, 10):
+        texts = tuple(f"{number:.{digits}g}" for number in (value, low, high))
+        if texts[0] not in texts[1:]:
+            break
+    return texts
 
 
 def _contrast(sample: CaptureSample) -> float:

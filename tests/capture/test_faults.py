@@ -93,6 +93,27 @@ def test_only_the_strongest_fault_is_told() -> None:
     assert strongest((), np.ones(2)) is None
 
 
+@pytest.mark.parametrize(
+    ("fault", "shifts", "believed"),
+    [
+        ("out_of_focus", {"log_sharpness": 2.5}, False),
+        ("out_of_focus", {"log_sharpness": -2.5}, True),
+        ("out_of_focus", {}, True),
+        ("darker", {"brightness": 0.3}, False),
+        ("brighter", {"brightness": 0.3}, True),
+        ("brighter", {"brightness": -0.3}, False),
+        ("nearer", {"log_aspect": -0.5}, False),
+        ("farther_mirrored", {"log_aspect": 0.5}, False),
+    ],
+)
+def test_pixels_that_tell_otherwise_are_believed(fault: str, shifts: dict[str, float], believed: bool) -> None:
+    samples = draw_samples(0, 60)
+    reference = fit_reference(samples, false_alarm_rate=0.01, planted=planted_in(samples, fault))
+    found = warnings(reference, changed(draw_sample(np.random.default_rng(3), **shifts), 2.0))
+    assert any(FAULTS[fault] in words for words in found) == believed
+    assert found
+
+
 def test_what_changes_nothing_is_not_learnt() -> None:
     samples = draw_samples(0, 12)
     planted = [PlantedFault("darker", i, sample.embedding) for i, sample in enumerate(samples[:4])]

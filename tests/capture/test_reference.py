@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def test_each_fault_is_named(reference: CaptureReference, shifts: dict[str, floa
 def test_what_only_counts_upwards(reference: CaptureReference) -> None:
     sample = draw_sample(np.random.default_rng(3), log_typical=-3.0, log_wide=-3.0)
     assert not reference.judge(sample, QUALITY, refuse_at=2.0).warnings
+
+
+def test_what_is_beyond_a_limit_does_not_read_like_the_limit(reference: CaptureReference) -> None:
+    low, _ = reference.ordinary("contrast")
+    value = low - 1e-5
+    sample = draw_sample(np.random.default_rng(3))
+    sample = replace(sample, measures={**sample.measures, "contrast": value})
+    (words,) = reference.judge(sample, replace(QUALITY, contrast=value), refuse_at=2.0).warnings
+    said, lowest = re.findall(r"[(]([0-9.]+), ordinary ([0-9.]+) to", words)[0]
+    assert float(said) < float(lowest)
 
 
 def test_the_further_out_the_surer(reference: CaptureReference) -> None:
