@@ -10,6 +10,7 @@ from typing import Any
 
 from anomaly.errors import OutputError
 from anomaly.evaluation.metrics import Undefined
+from anomaly.files import cannot_write, replace_file
 
 _ABSOLUTE_PATH = re.compile(r"(?:^|[\s'\"(=:])(?:/[\w.~-]+|[A-Za-z]:\\)")
 
@@ -57,13 +58,11 @@ def write_results(path: Path, content: Mapping[str, Any]) -> None:
     leaked = [text for text in _texts(content) if _ABSOLUTE_PATH.search(text)]
     if leaked:
         raise OutputError(f"results must not hold paths of this machine, found {leaked[0]!r}: leave it out", path=path)
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot write {path} ({error.strerror}): name another --output FILE", path=path) from error
+        raise cannot_write(path, error) from error
+    replace_file(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_results(path: Path) -> dict[str, Any]:
