@@ -9,7 +9,7 @@ from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
 from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section, literal
 from anomaly.report.evidence import Evidence
-from anomaly.report.section_results import left_out, not_judged
+from anomaly.report.section_results import left_out, not_judged, where_marked
 from anomaly.report.wording import count_of, day, listing, percent, plural, span, were, whole
 from anomaly.types import DAMAGED, REINSPECT
 
@@ -122,6 +122,8 @@ def _errors(evidence: Evidence) -> list[Block]:
     ]
     if lost and flagged:
         blocks.append(Paragraph(_expected(lost, flagged, evidence)))
+    if evidence.results and (where := where_marked(evidence.results.images)):
+        blocks.append(Paragraph(where))
     return blocks
 
 

@@ -87,6 +87,30 @@ def test_small_damage() -> None:
     assert rules_improve.small_damage(Facts(test=(*missed(9), *found(9)))) is None  # no masks
 
 
+def test_marked_elsewhere_needs_most_of_at_least_three() -> None:
+    elsewhere, there = found(3, damaged_px=9, met=False), found(2, first=20, damaged_px=9, met=True)
+    told = said(rules_improve.marked_elsewhere(Facts(test=(*elsewhere, *there))))
+    assert "Of 5 damaged test photographs that were found, 3 are marked" in told.finding
+    assert told.command.endswith("--split test --confusion compared.png")
+    assert rules_improve.marked_elsewhere(Facts(test=(*elsewhere[:2], *there))) is None
+    assert rules_improve.marked_elsewhere(Facts(test=tuple(elsewhere[:2]))) is None
+    assert rules_improve.marked_elsewhere(Facts(test=tuple(found(5, damaged_px=9)))) is None  # not recorded
+
+
+def test_label_by_session() -> None:
+    sided = (*found(6, group="tuesday"), *passed(1, group="tuesday"))
+    rest = (*passed(4, first=210, group="monday"), *missed(1, group="monday"))
+    told = said(rules_improve.label_by_session(Facts(test=(*sided, *rest))))
+    assert "6 of 7 damaged test photographs" in told.finding
+    assert "(tuesday: 6 damaged, 1 undamaged)" in told.finding
+    assert rules_improve.label_by_session(Facts(test=sided)) is None  # there is no other session to tell it from
+    assert rules_improve.label_by_session(Facts(test=rest)) is None
+    mixed = (*sided, *passed(2, first=230, group="tuesday"))
+    assert rules_improve.label_by_session(Facts(test=(*mixed, *rest))) is None
+    singles = [image for i in range(6) for image in found(1, first=i, group=f"day {i}")]
+    assert rules_improve.label_by_session(Facts(test=(*singles, *rest))) is None  # one photograph tells nothing
+
+
 def test_missed_kinds() -> None:
     test = (*missed(6, defect="bent_tooth"), *found(10, defect="rust"), *missed(1, first=50, defect="rust"))
     told = said(rules_improve.missed_kinds(Facts(test=test)))

@@ -11,20 +11,22 @@ import pytest
 
 from anomaly.calibration import CalibrationRecord, calibrate
 from anomaly.cli.options import DEFAULT_WORK
-from anomaly.evaluation import Interval
+from anomaly.evaluation import Interval, evaluate_scores
 from anomaly.experiment import Experiment, TrialRow
-from anomaly.report.document import Block, Bullets, Missing, Paragraph, Table
+from anomaly.report.document import Block, Bullets, Missing, Paragraph, Pictures, Table
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import Facts, measure
 from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_sessions
+from anomaly.report.results import Example
 from anomaly.report.rules_improve import no_experiment, weak_ranking
 from anomaly.report.section_advice import capture_section
 from anomaly.report.section_data import preprocessing_section, split_section
-from anomaly.report.section_results import left_out, not_judged, results_section
+from anomaly.report.section_results import SESSIONS, left_out, not_judged, results_section, where_marked
 from anomaly.report.section_settings import settings_section
+from anomaly.report.section_summary import summarise
 from anomaly.types import DAMAGED, UNDAMAGED
-from tests.report.samples import capture, evidence, examined, found, passed, scores
+from tests.report.samples import capture, evidence, examined, found, missed, passed, scores
 
 TEST = (*passed(3), *found(2))
 WEAK = Interval(0.66, 0.56, 0.75)
@@ -123,6 +125,71 @@ def test_operating_points_are_calibrated_once(monkeypatch: pytest.MonkeyPatch) -
     part = results_section(dataclasses.replace(evidence(examined(TEST), test=TEST), record=record), {})
     assert "trade.svg" in part.pictures
     assert len(asked) == 1
+
+
+def calibrated(known: Evidence) -> Evidence:
+    good, bad = [0.5] * 3, [2.0] * 3
+    validation = (*scores(UNDAMAGED, good), *scores(DAMAGED, bad))
+    record = CalibrationRecord(1, "2026-11-22T10:00:00+00:00", "training", "training", calibrate(good, bad), validation)
+    images = known.results.images if known.results else ()
+    test = evaluate_scores([image.scored() for image in images], record.calibration)
+    return dataclasses.replace(known, record=record, test=test)
+
+
+def test_what_was_found_elsewhere_is_told_apart_from_what_was_found_there() -> None:
+    test = (*passed(3), *found(3, damaged_px=9, met=False), *found(2, first=20, damaged_px=9, met=True))
+    test = (*test, *missed(1, damaged_px=9))
+    examples = tuple(
+        Example(f"example-{n}.jpg", test[place].name, DAMAGED, DAMAGED, 1.0, "") for n, place in ((1, 3), (2, 6))
+    )
+    known = calibrated(evidence(dataclasses.replace(examined(test), examples=examples), test=test))
+    blocks = results_section(known, {example.file: b"" for example in examples}).section.blocks
+    said = "Of 5 damaged photographs that were found, in 2 the place that the program marks meets the damage."
+    assert said in words(blocks)
+    assert said in words(summarise(known, ()).section.blocks)
+    (pictures,) = (block for block in blocks if isinstance(block, Pictures))
+    assert "called damaged, **but marked elsewhere**;" in pictures.pictures[0][1]
+    assert "called damaged, and marked there;" in pictures.pictures[1][1]
+
+
+def test_where_it_marks_is_said_of_photographs_with_a_mask_alone() -> None:
+    assert where_marked(found(5)) == where_marked(passed(5)) == ""
+    assert where_marked((*found(2, damaged_px=9, met=True), *found(3, first=20))) == (
+        "Of 5 damaged photographs that were found, 2 of them with a mask, in 2 the place that the program marks meets "
+        "the damage."
+    )
+
+
+def test_a_record_that_does_not_say_where_it_marks_names_the_command() -> None:
+    test = found(2, damaged_px=9)
+    (missing,) = lacking(results_section(evidence(examined(test), test=test), {}).section.blocks)
+    assert "was not recorded" in missing.what
+    assert missing.command == "python model.py --report --data DIR"
+    test = found(2)
+    assert not lacking(results_section(evidence(examined(test), test=test), {}).section.blocks)
+
+
+def test_errors_by_session() -> None:
+    test = (*passed(4, group="a", score=0.1), *missed(2, group="b", score=0.1), *found(1, group="c", score=3.0))
+    known = calibrated(evidence(examined(test), test=test))
+    tables = [block for block in results_section(known, {}).section.blocks if isinstance(block, Table)]
+    (table,) = (table for table in tables if "by session" in table.caption)
+    assert "1 of 3 sessions with an error." in table.caption
+    assert table.rows == (
+        ("b", "2 of 2", "none tested"),
+        ("a", "none tested", "0 of 4"),
+        ("c", "0 of 1", "none tested"),
+    )
+    one = calibrated(evidence(examined(test[:4]), test=test[:4]))
+    assert not any(
+        "by session" in block.caption for block in results_section(one, {}).section.blocks if isinstance(block, Table)
+    )
+    many = [image for i in range(15) for image in found(1, first=i, group=f"day {i}")]
+    known = calibrated(evidence(examined(many), test=many))
+    tables = [block for block in results_section(known, {}).section.blocks if isinstance(block, Table)]
+    (table,) = (table for table in tables if "by session" in table.caption)
+    assert len(table.rows) == SESSIONS
+    assert table.caption.endswith("; 3 more are not shown.")
 
 
 def test_photographs_of_all_splits_are_missing_from_the_capture_measures() -> None:
