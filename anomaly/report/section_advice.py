@@ -67,7 +67,8 @@ def _curves(evidence: Evidence, pictures: dict[str, bytes]) -> list[Block]:
     return [
         Figure(
             "curves.svg",
-            "Learning curves of the chosen settings, by cross-validation. Left: undamaged photographs in the memory "
+            "Learning curves of the settings that the experiment chose, by cross-validation. Left: undamaged "
+            "photographs in the memory "
             "and ranking; right: damaged photographs that choose the threshold and share judged rightly (mean of "
             "damaged and undamaged). Bands: 95 %.",
         )

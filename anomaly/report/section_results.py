@@ -1,4 +1,4 @@
-"""Section 4: how the chosen model does on photographs that it has not seen."""
+"""Section 4: how this model does on photographs that it has not seen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anomaly.report.results import ExaminedImage, Example, TestResults
 from anomaly.report.wording import count_of, day, kind, percent, span, were
 from anomaly.types import DAMAGED
 
-TITLE = "4  How well the chosen model does on parts it has never seen"
+TITLE = "4  How well this model does on parts it has never seen"
 SESSIONS = 12
 """Sessions in the table."""
 

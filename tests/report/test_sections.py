@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from anomaly.calibration import CalibrationRecord, calibrate
 from anomaly.cli.options import DEFAULT_WORK
+from anomaly.config import Config, replace_setting
 from anomaly.evaluation import Interval, evaluate_scores
 from anomaly.experiment import Experiment, TrialRow
 from anomaly.report.document import Block, Bullets, Missing, Paragraph, Pictures, Table
@@ -240,6 +242,56 @@ def experiment(*, kept_together: bool = True) -> Experiment:
         undamaged=20, damaged=9, units=29, kept_together=kept_together, trials=(row,), best=0, chosen=0,
         reason="the only one", importance={}, memory_curve=(), label_curve=(),
     )  # fmt: skip
+
+
+COMPARED = (
+    "576 combinations of settings compared on 10 undamaged and 8 damaged validation images.",
+    "chosen: any (loss 0.283, AUROC 97.5 %); as given: another (loss 0.376, AUROC 92.5 %), worse by 2.0.",
+)
+
+
+def selected(known: Evidence, *selection: str) -> Evidence:
+    return dataclasses.replace(known, provenance=dataclasses.replace(known.provenance, selection=selection))
+
+
+def test_the_words_of_the_own_comparison_are_explained_and_its_figures_called_too_good() -> None:
+    said = words(settings_section(selected(evidence(), *COMPARED)).section.blocks)
+    for word in ("The loss says", "the AUROC is", "Taps are", "**as given** are", "**These figures are too good**"):
+        assert word in said
+    for unexplained in ((), ("settings as given: all were fixed.",), ("chosen by experiment e: (loss 0.54).",)):
+        assert "Taps are" not in words(settings_section(selected(evidence(), *unexplained)).section.blocks)
+
+
+def test_figures_of_the_experiment_are_not_compared_with_those_of_training() -> None:
+    known = dataclasses.replace(selected(evidence(), *COMPARED), experiment=experiment())
+    said = words(settings_section(known).section.blocks)
+    assert "They cannot be compared with each other." in said
+    assert "may do better or worse" in said
+    assert "--from-experiment --data parts/ --model trained_new`" in said
+    assert "`python model.py --evaluate --data labelled/`" in said
+    as_given = dataclasses.replace(selected(evidence(), "settings as given: all fixed."), experiment=experiment())
+    said = words(settings_section(as_given).section.blocks)
+    assert "cannot be compared" not in said
+    assert "may do better or worse" in said
+    used = dataclasses.replace(selected(evidence(), "chosen by experiment e: the only one"), experiment=experiment())
+    said = words(settings_section(used).section.blocks)
+    assert "was trained with the chosen settings" in said
+    assert "better or worse" not in said
+
+
+def test_what_the_experiment_held_fixed_is_named() -> None:
+    config = json.loads(json.dumps(dataclasses.asdict(replace_setting(Config(), "geometry.size", 320))))
+    space = {"repeats": 2, "folds": 3, "axes": {"embedding.whitening": [False, True]}}
+    fixed = dataclasses.replace(experiment(), config=config, space=space)
+    said = words(settings_section(dataclasses.replace(evidence(), experiment=fixed)).section.blocks)
+    held = said[said.index("It held fixed") : said.index("The experiment chose")]
+    assert "320² pixels" in held
+    assert "whitened" not in held
+    assert f"another choice of these: {Config().geometry.size}² pixels." in held
+    same = dataclasses.replace(fixed, config=dataclasses.asdict(Config()))
+    said = words(settings_section(dataclasses.replace(evidence(), experiment=same)).section.blocks)
+    assert "It held fixed" in said
+    assert "another choice" not in said
 
 
 def test_sessions_stayed_together_only_where_there_are_any() -> None:
