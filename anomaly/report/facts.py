@@ -34,6 +34,8 @@ class Facts:
     patch : int
         Network pixels between two patches of the finest tap.
     bank_images : int
+    test_share : float
+        Share of the undamaged photographs that training keeps for the test.
     capture : tuple of CaptureRow
     ordinary : mapping of str to (float, float)
     checked : bool
@@ -67,6 +69,7 @@ class Facts:
     network_side: float = 0.0
     patch: int = 0
     bank_images: int = 0
+    test_share: float = 0.2
     capture: tuple[CaptureRow, ...] = ()
     ordinary: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     checked: bool = True
@@ -122,6 +125,7 @@ def measure(evidence: Evidence) -> Facts:
         network_side=float(evidence.config.geometry.size),
         patch=min((stride for _, stride in evidence.taps), default=0),
         bank_images=evidence.bank_images,
+        test_share=evidence.config.split.test,
         capture=results.capture if results else (),
         ordinary=evidence.ordinary,
         checked=evidence.config.capture.check,

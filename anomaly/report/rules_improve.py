@@ -124,7 +124,7 @@ def label_by_session(facts: Facts) -> Advice | None:
         "Whoever knew the session alone would know the label of most of them, so the figures of section 4 may tell how "
         "well sessions are told apart, not damage.",
         "Photograph damaged and undamaged batches in the same sessions, under the same lamps, and add them.",
-        f"python model.py --train{data_option(facts.data)}",
+        f"python model.py --train{data_option(facts.data, always=True)}{facts.model}",
         "photograph damaged and undamaged batches in the same sessions",
     )
 
@@ -152,7 +152,7 @@ def small_damage(facts: Facts) -> Advice | None:
         f"Raise the resolution, so that the smallest damage that matters covers {PATCHES} patches "
         f"({PATCHES * patch:.0f} pixels now) across: first in the program as far as the photograph allows, then with a "
         "longer lens, a shorter distance or more camera pixels.",
-        f"python model.py --train{data_option(facts.data)} --set geometry.size={larger}"
+        f"python model.py --train{data_option(facts.data)} --set geometry.size={larger}{facts.model}"
         if facts.scale > 1.05 and larger > facts.network_side
         else "",
         "raise the resolution: small damage is what is missed",
