@@ -14,8 +14,8 @@ from anomaly.report.facts import kinds, marked, missed
 from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_kinds, plot_scores, plot_trade
 from anomaly.report.results import ExaminedImage, Example, TestResults
-from anomaly.report.wording import count_of, day, kind, percent, span, were
-from anomaly.types import DAMAGED
+from anomaly.report.wording import count_of, day, kind, listing, percent, span, were
+from anomaly.types import DAMAGED, UNDAMAGED
 
 TITLE = "4  How well this model does on parts it has never seen"
 SESSIONS = 12
@@ -44,7 +44,9 @@ def results_section(evidence: Evidence, examples: Mapping[str, bytes]) -> Part:
     if evidence.calibration is not None:
         pictures["scores.svg"] = plot_scores(results.images, _limits(evidence.calibration))
         blocks.append(
-            Figure("scores.svg", "Scores of all test photographs. A good model keeps the two rows on either side.")
+            Figure(
+                "scores.svg", "Scores of all test photographs. A good model keeps the rows on either side of the line."
+            )
         )
     groups = kinds([image for image in results.images if image.label == DAMAGED and image.verdict is not None])
     if len(groups) > 1:
@@ -237,12 +239,26 @@ def _gallery(examples: list[Example], images: Sequence[ExaminedImage]) -> Pictur
     met = {image.name: image.met for image in images}
     return Pictures(
         tuple((example.file, _caption(example, met.get(example.name))) for example in examples),
-        "Verdicts, right and wrong, chosen by rule: found (the middle score, and the one nearest to being missed), "
-        "passed, missed (the middle and the lowest score), and the worst false alarm. Left the photograph, true damage "
-        "outlined in blue where a mask exists; right what looks strange to the program, outlined where it exceeds the "
-        "threshold.",
+        f"Verdicts chosen by rule: {_kinds_of(examples)}. Left the photograph, true damage outlined in blue where a "
+        "mask exists; right what looks strange to the program, outlined where it exceeds the threshold.",
         2,
     )
+
+
+def _kinds_of(examples: Sequence[Example]) -> str:
+    """Name the kinds of verdicts that are shown, and by which rule, as :func:`choose_examples` takes them."""
+    kinds_of = (
+        (DAMAGED, DAMAGED, "found", " (the middle score, and the one nearest to being missed)"),
+        (UNDAMAGED, UNDAMAGED, "passed", ""),
+        (DAMAGED, UNDAMAGED, "missed", " (the middle and the lowest score)"),
+        (UNDAMAGED, DAMAGED, "the worst false alarm", ""),
+    )
+    told = []
+    for label, verdict, name, which in kinds_of:
+        shown = sum((example.label, example.verdict) == (label, verdict) for example in examples)
+        if shown:
+            told.append(name + (which if shown > 1 else ""))
+    return listing(told)
 
 
 def _caption(example: Example, met: bool | None) -> str:
@@ -251,7 +267,7 @@ def _caption(example: Example, met: bool | None) -> str:
     place = {None: "", True: ", and marked there", False: ", **but marked elsewhere**"}[met]
     return (
         f"{right}: {example.label}{damage}, called {example.verdict or 'nothing'}{place}; "
-        f"score {score_text(example.score)}; `{literal(example.name.rsplit('/', 1)[-1])}`"
+        f"score {score_text(example.score)}; `{literal(example.name)}`"
     )
 
 
@@ -261,7 +277,9 @@ def _points(points: Sequence[OperatingPoint], trade: Mapping[str, bytes]) -> lis
     blocks: list[Block] = [
         Paragraph(
             "**Operating points to choose from.** The threshold can be moved at any time without training; "
-            "each row was chosen on the validation photographs and counted on the test photographs."
+            "each row was chosen on the validation photographs and counted on the test photographs. Choose a row by "
+            "its aim, by what a miss and a false alarm cost: whoever chooses by the counts chooses on the test "
+            "photographs, and the counts of that row are then too good."
         ),
         Table(
             "Operating points: `python model.py --recalibrate` with the options of a row.",
@@ -275,11 +293,18 @@ def _points(points: Sequence[OperatingPoint], trade: Mapping[str, bytes]) -> lis
         blocks.append(
             Figure(
                 "trade.svg",
-                "What each threshold costs on the test photographs: fewer misses are bought with more false alarms.",
+                f"What each threshold costs on the test photographs{_bought(points)}.",
                 0.62,
             )
         )
     return blocks
+
+
+def _bought(points: Sequence[OperatingPoint]) -> str:
+    """Say that misses are bought with false alarms where two of the points show it."""
+    counts = [(point.test.misses, point.test.false_alarms) for point in points if point.test]
+    shows = any(a[0] < b[0] and a[1] > b[1] for a in counts for b in counts)
+    return ": fewer misses are bought with more false alarms" if shows else ""
 
 
 def _operating_points(evidence: Evidence) -> tuple[OperatingPoint, ...]:

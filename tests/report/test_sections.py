@@ -15,19 +15,19 @@ from anomaly.cli.options import DEFAULT_WORK
 from anomaly.config import Config, replace_setting
 from anomaly.evaluation import Interval, evaluate_scores
 from anomaly.experiment import Experiment, TrialRow
-from anomaly.report.document import Block, Bullets, Missing, Paragraph, Pictures, Table
+from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Pictures, Table
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import Facts, measure
 from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_sessions
-from anomaly.report.results import Example
+from anomaly.report.results import ExaminedImage, Example
 from anomaly.report.rules_improve import no_experiment, weak_ranking
 from anomaly.report.section_advice import capture_section
 from anomaly.report.section_data import preprocessing_section, split_section
 from anomaly.report.section_results import SESSIONS, left_out, not_judged, results_section, where_marked
 from anomaly.report.section_settings import settings_section
 from anomaly.report.section_summary import summarise
-from anomaly.types import DAMAGED, UNDAMAGED
+from anomaly.types import DAMAGED, UNDAMAGED, Label, Verdict
 from tests.report.samples import capture, evidence, examined, found, missed, passed, scores
 
 TEST = (*passed(3), *found(2))
@@ -169,6 +169,70 @@ def test_a_record_that_does_not_say_where_it_marks_names_the_command() -> None:
     assert missing.command == "python model.py --report --data DIR"
     test = found(2)
     assert not lacking(results_section(evidence(examined(test), test=test), {}).section.blocks)
+
+
+def test_the_caption_of_the_pictures_names_what_is_shown() -> None:
+    def caption(*shown: tuple[Label, Verdict]) -> str:
+        examples = tuple(
+            Example(f"example-{n}.jpg", f"a/{n}.png", label, verdict, 1.0, "")
+            for n, (label, verdict) in enumerate(shown)
+        )
+        known = evidence(dataclasses.replace(examined(TEST), examples=examples), test=TEST)
+        blocks = results_section(known, {example.file: b"" for example in examples}).section.blocks
+        (pictures,) = (block for block in blocks if isinstance(block, Pictures))
+        assert "`a/0.png`" in pictures.pictures[0][1]  # with its folder: names recur
+        return pictures.caption
+
+    there, passing, lost = (DAMAGED, DAMAGED), (UNDAMAGED, UNDAMAGED), (DAMAGED, UNDAMAGED)
+    assert caption(there, passing).startswith("Verdicts chosen by rule: found and passed. Left")
+    assert caption(there, there, passing, lost, lost, (UNDAMAGED, DAMAGED)).startswith(
+        "Verdicts chosen by rule: found (the middle score, and the one nearest to being missed), passed, missed (the "
+        "middle and the lowest score) and the worst false alarm. Left"
+    )
+
+
+def test_misses_are_bought_with_false_alarms_only_where_they_are() -> None:
+    def caption(test: Sequence[ExaminedImage]) -> str:
+        good, bad = [1.0 + i / 100 for i in range(20)], [1.15, 1.165, 1.175, 2.0, 2.1, 2.2]
+        validation = (*scores(UNDAMAGED, good), *scores(DAMAGED, bad))
+        record = CalibrationRecord(
+            1, "2026-11-22T10:00:00+00:00", "training", "training", calibrate(good, bad), validation
+        )
+        known = dataclasses.replace(calibrated(evidence(examined(test), test=test)), record=record)
+        blocks = results_section(known, {}).section.blocks
+        assert "whoever chooses by the counts chooses on the test photographs" in words(blocks)
+        return next(block.caption for block in blocks if isinstance(block, Figure) and block.file == "trade.svg")
+
+    apart = (*passed(3, score=0.5), *found(3, score=3.0))
+    assert caption(apart) == "What each threshold costs on the test photographs."
+    overlapping = (*passed(3, score=1.16), *missed(3, score=1.17), *found(1, score=3.0))
+    assert caption(overlapping).endswith(": fewer misses are bought with more false alarms.")
+
+
+def test_the_memory_holds_fewer_photographs_than_were_divided_to_it() -> None:
+    def told(known: Evidence, *held: str) -> str:
+        blocks = split_section(dataclasses.replace(known, bank_hashes=frozenset(held))).section.blocks
+        return [block for block in blocks if isinstance(block, Bullets)][1].items[0]
+
+    known = evidence(bank=4)
+    hashes = [entry.sha256 for entry in known.provenance.splits]
+    assert not told(known, *hashes).startswith("The memory holds")
+    assert not told(known).startswith("The memory holds")
+    assert told(known, *hashes[:2]) == (
+        "The memory holds 2 photographs, of 4 that were divided to it: 2 were left out or taken out since."
+    )
+    splits = (*known.provenance.splits, dataclasses.replace(known.provenance.splits[0], name="copy"))
+    copied = dataclasses.replace(known, provenance=dataclasses.replace(known.provenance, splits=splits))
+    assert told(copied, *hashes, "new") == (
+        "The memory holds 5 photographs, of 5 that were divided to it: 1 exact copy of another counts once, 1 was "
+        "added since."
+    )
+
+
+def test_the_test_is_not_said_to_be_judged_once() -> None:
+    splits = next(block for block in split_section(evidence(test=TEST)).section.blocks if isinstance(block, Bullets))
+    assert "once" not in splits.items[2]
+    assert "very end" not in splits.items[2]
 
 
 def test_errors_by_session() -> None:
@@ -315,5 +379,11 @@ def test_the_sessions_figure_is_of_undamaged_photographs() -> None:
     undamaged = [row for group in "abc" for row in capture(group)]
     damaged = capture("a", 9, label=DAMAGED, brightness=0.9, sharpness=0.5)
     assert plot_sessions([*undamaged, *damaged]) == plot_sessions(undamaged)
+    shown = evidence(examined(capture=[*undamaged, *damaged, *capture("d", label=DAMAGED)]))
+    (figure,) = (block for block in capture_section(shown, ()).section.blocks if isinstance(block, Figure))
+    assert figure.caption.endswith(" 1 of the 4 sessions has none.")
+    shown = evidence(examined(capture=[*undamaged, *damaged]))
+    (figure,) = (block for block in capture_section(shown, ()).section.blocks if isinstance(block, Figure))
+    assert figure.caption.endswith("in one line.")
     known = evidence(examined(capture=[*capture("a"), *(row for g in "bcd" for row in capture(g, label=DAMAGED))]))
     assert "sessions.svg" not in capture_section(known, ()).pictures
