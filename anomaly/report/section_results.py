@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from anomaly.calibration import Calibration
+from anomaly.commands import data_option
 from anomaly.dataset.wording import counted
 from anomaly.evaluation import EvaluationReport, Rate, SliceReport, Undefined
 from anomaly.imaging.numbers import score_text
@@ -197,7 +198,7 @@ def _marks(evidence: Evidence, results: TestResults) -> list[Block]:
             Missing(
                 "Whether the places that it marks meet the damage was not recorded when the test photographs were "
                 "judged.",
-                f"python model.py --report --data DIR{evidence.report_options()}",
+                f"python model.py --report{data_option(results.data, always=True)}{evidence.report_options()}",
             )
         ]
     return []

@@ -53,8 +53,9 @@ def settings_section(evidence: Evidence) -> Part:
             )
         )
         return Part(Section(TITLE, tuple(blocks)))
+    sessions = any(entry.group for entry in evidence.provenance.splits)
     blocks += [
-        Paragraph(_method(experiment, sessions=any(entry.group for entry in evidence.provenance.splits))),
+        Paragraph(f"{_method(experiment, sessions=sessions)} {_measures(evidence)}"),
         *_fixed(evidence, experiment),
         _table(experiment),
         Figure(
@@ -92,8 +93,15 @@ def _method(experiment: Experiment, *, sessions: bool) -> str:
         f"**The experiment** `{experiment.identity}` compared {counted(len(experiment.trials), 'combination')} on "
         f"{experiment.undamaged} undamaged and {experiment.damaged} damaged photographs. Each was judged "
         f"{counted(int(space['repeats']), 'time')}, every time by a memory that it was not in ({space['folds']} folds; "
-        f"{together}). {_LOSS}; the ranking is {_RANKING}."
+        f"{together})."
     )
+
+
+def _measures(evidence: Evidence) -> str:
+    """Say what is compared, once."""
+    if _own_comparison(evidence):
+        return "The loss is the measure described above, the ranking the AUROC."
+    return f"{_LOSS}; the ranking is {_RANKING}."
 
 
 def _own_comparison(evidence: Evidence) -> bool:

@@ -166,7 +166,7 @@ def test_a_record_that_does_not_say_where_it_marks_names_the_command() -> None:
     test = found(2, damaged_px=9)
     (missing,) = lacking(results_section(evidence(examined(test), test=test), {}).section.blocks)
     assert "was not recorded" in missing.what
-    assert missing.command == "python model.py --report --data DIR"
+    assert missing.command == "python model.py --report --data here/"
     test = found(2)
     assert not lacking(results_section(evidence(examined(test), test=test), {}).section.blocks)
 
@@ -330,12 +330,14 @@ def test_figures_of_the_experiment_are_not_compared_with_those_of_training() -> 
     known = dataclasses.replace(selected(evidence(), *COMPARED), experiment=experiment())
     said = words(settings_section(known).section.blocks)
     assert "They cannot be compared with each other." in said
+    assert said.count("The loss says") == 1
     assert "may do better or worse" in said
     assert "--from-experiment --data parts/ --model trained_new`" in said
     assert "`python model.py --evaluate --data labelled/`" in said
     as_given = dataclasses.replace(selected(evidence(), "settings as given: all fixed."), experiment=experiment())
     said = words(settings_section(as_given).section.blocks)
     assert "cannot be compared" not in said
+    assert said.count("The loss says") == 1
     assert "may do better or worse" in said
     used = dataclasses.replace(selected(evidence(), "chosen by experiment e: the only one"), experiment=experiment())
     said = words(settings_section(used).section.blocks)
