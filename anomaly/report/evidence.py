@@ -57,6 +57,8 @@ class Evidence:
         The newest one on the same photographs of memory and validation.
     work : str
         Folder of recorded results and experiments, as the caller named it.
+    bank_hashes : frozenset of str
+        The sha256 of every bank image.
     """
 
     model: str
@@ -79,6 +81,7 @@ class Evidence:
     data_licence: str = ""
     experiment: Experiment | None = None
     work: str = "work"
+    bank_hashes: frozenset[str] = frozenset()
 
     @property
     def calibration(self) -> Calibration | None:
@@ -166,6 +169,7 @@ def gather(
         data_licence="" if data is None else _licence(data),
         experiment=experiment,
         work=str(work),
+        bank_hashes=frozenset(image.sha256 for image in detector.bank_images),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from anomaly.calibration import Calibration
 from anomaly.dataset import LabelledImage, SplitEntry, read_dataset
@@ -21,16 +22,21 @@ from anomaly.imaging import measure_quality
 from anomaly.imaging.components import label_components
 from anomaly.imaging.decode import content_hash, load_image
 from anomaly.report.results import CaptureRow, ExaminedImage, TestResults
-from anomaly.types import NOT_JUDGED, CaptureQuality, Prediction
+from anomaly.types import DAMAGED, NOT_JUDGED, BoolArray, CaptureQuality, Float32Array, Prediction
 
 
 @dataclass
 class _Watch:
-    """The detector, remembering what each prediction said and how long it took; maps are not kept."""
+    """The detector, remembering what each prediction said and how long it took; maps are not kept.
+
+    Of photographs with a mask it remembers how large the damage is, and whether the map marks it.
+    """
 
     detector: Detector
+    masks: Mapping[Path, Path] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     predictions: dict[Path, Prediction] = field(default_factory=dict)
+    damage: dict[Path, tuple[int, bool | None]] = field(default_factory=dict)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -45,7 +51,20 @@ class _Watch:
         found = self.detector.predict(path, part_type=part_type)
         self.seconds.append(time.perf_counter() - started)
         self.predictions[path] = replace(found, anomaly_map=np.zeros((0, 0), dtype=np.float32))
+        if path in self.masks:
+            self._remember_damage(path, found, part_type)
         return found
+
+    def _remember_damage(self, path: Path, found: Prediction, part_type: str) -> None:
+        mask = read_mask(self.masks[path])  # where it cannot be read, the evaluation could not read it either
+        if not mask.any():
+            return
+        met = None
+        if self.calibration is not None:
+            own = self.calibration.for_part_type(part_type)
+            if own.label(found.score) == DAMAGED:
+                met = meets(found.anomaly_map, mask, threshold=own.threshold)
+        self.damage[path] = largest_area(mask), met
 
     def quality(self, path: Path) -> CaptureQuality:
         """Return how a photograph was taken, measured when it was judged where it was."""
@@ -127,16 +146,12 @@ def examine(
     splits = detector.provenance.splits
     test = [entry for entry in splits if entry.split == "test" and entry.sha256 in photographs]
     labelled = [photographs[entry.sha256] for entry in test]
-    watch = _Watch(detector)
+    watch = _Watch(detector, {image.path: image.mask for image in labelled if image.mask is not None})
     tell = partial(progress, "judging test photographs")
     report = evaluate(watch, labelled, progress=lambda _, done, total: tell(done, total))
     failed = {image.name: image.error for image in report.failed}
     entries = {photographs[entry.sha256].name: entry for entry in test}
-    images = tuple(
-        _judged(image, entries[image.name], watch.predictions[image.path], detector.calibration)
-        for image in labelled
-        if image.name not in failed
-    )
+    images = tuple(_judged(image, entries[image.name], watch) for image in labelled if image.name not in failed)
     record = detector.record
     results = TestResults(
         training=training,
@@ -153,10 +168,9 @@ def examine(
     return results, {image.name: image for image in labelled}
 
 
-def _judged(
-    image: LabelledImage, entry: SplitEntry, prediction: Prediction, calibration: Calibration | None
-) -> ExaminedImage:
-    mask = None if image.mask is None else read_mask(image.mask)
+def _judged(image: LabelledImage, entry: SplitEntry, watch: _Watch) -> ExaminedImage:
+    prediction, calibration = watch.predictions[image.path], watch.calibration
+    damaged_px, met = watch.damage.get(image.path, (None, None))
     return ExaminedImage(
         name=image.name,
         sha256=entry.sha256,
@@ -166,10 +180,28 @@ def _judged(
         part_type=image.part_type,
         group=image.group,
         defect=image.defect,
-        damaged_px=None if mask is None or not mask.any() else largest_area(mask),
+        damaged_px=damaged_px,
         image_px=prediction.quality.width * prediction.quality.height,
         refused=prediction.label == NOT_JUDGED,
+        met=met,
     )
+
+
+def meets(anomaly_map: Float32Array, mask: BoolArray, *, threshold: float) -> bool:
+    """Whether the map above the threshold and a mask have a pixel in common.
+
+    Parameters
+    ----------
+    anomaly_map : ndarray of float32, (H, W)
+    mask : ndarray of bool, (H', W')
+        Where its size is another one, the map is brought to it, linearly, as for pixel metrics.
+    threshold : float
+    """
+    values = anomaly_map
+    if values.shape != mask.shape:
+        size = (mask.shape[1], mask.shape[0])
+        values = np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR))
+    return bool(((values > np.float64(threshold)) & mask).any())
 
 
 def largest_area(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> int:

@@ -34,6 +34,8 @@ class Facts:
     patch : int
         Network pixels between two patches of the finest tap.
     bank_images : int
+    test_share : float
+        Share of the undamaged photographs that training keeps for the test.
     capture : tuple of CaptureRow
     ordinary : mapping of str to (float, float)
     checked : bool
@@ -67,6 +69,7 @@ class Facts:
     network_side: float = 0.0
     patch: int = 0
     bank_images: int = 0
+    test_share: float = 0.2
     capture: tuple[CaptureRow, ...] = ()
     ordinary: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     checked: bool = True
@@ -122,6 +125,7 @@ def measure(evidence: Evidence) -> Facts:
         network_side=float(evidence.config.geometry.size),
         patch=min((stride for _, stride in evidence.taps), default=0),
         bank_images=evidence.bank_images,
+        test_share=evidence.config.split.test,
         capture=results.capture if results else (),
         ordinary=evidence.ordinary,
         checked=evidence.config.capture.check,
@@ -154,6 +158,12 @@ def missed(image: ExaminedImage) -> bool:
     return image.label == DAMAGED and image.verdict == UNDAMAGED
 
 
+def marked(images: Sequence[ExaminedImage]) -> tuple[int, int]:
+    """Count the damaged photographs that were found: (marked where the mask is, of those where that is known)."""
+    known = [image.met for image in images if image.label == DAMAGED and image.met is not None]
+    return sum(known), len(known)
+
+
 def false_alarm(image: ExaminedImage) -> bool:
     """Whether an undamaged photograph was called damaged."""
     return image.label == UNDAMAGED and image.verdict == DAMAGED
@@ -184,6 +194,22 @@ def kinds(images: Sequence[ExaminedImage]) -> dict[str, list[ExaminedImage]]:
         for name in sorted(set(image.defect.split("+")) - {""}):
             found.setdefault(name, []).append(image)
     return dict(sorted(found.items()))
+
+
+def one_sided_sessions(images: Sequence[ExaminedImage]) -> list[tuple[str, int, int]]:
+    """Return the sessions that give the label away: at least three photographs, at least four of five damaged.
+
+    Returns
+    -------
+    list of (str, int, int)
+        Name, damaged and undamaged photographs; the most damaged first.
+    """
+    counts: dict[str, list[int]] = {}
+    for image in images:
+        if image.group:
+            counts.setdefault(image.group, [0, 0])[image.label == UNDAMAGED] += 1
+    found = [(name, bad, good) for name, (bad, good) in counts.items() if bad + good >= 3 and 4 * good <= bad]
+    return sorted(found, key=lambda session: (-session[1], session[0]))
 
 
 def by_session(rows: Sequence[CaptureRow], measure: str) -> dict[str, float]:

@@ -39,6 +39,9 @@ class ExaminedImage:
         Pixels of the photograph.
     refused : bool
         The program would not judge it, because of how it was taken.
+    met : bool or None
+        What the program marks, the map above the threshold, and the mask have a pixel in common. None: it was not
+        called damaged, there is no mask, or the record is older than this question.
     """
 
     name: str
@@ -52,6 +55,7 @@ class ExaminedImage:
     damaged_px: int | None
     image_px: int
     refused: bool = False
+    met: bool | None = None
 
     def scored(self) -> ScoredImage:
         """Return what an evaluation needs of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
+from anomaly.commands import data_option
 from anomaly.dataset.wording import counted
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.document import literal
@@ -20,8 +21,12 @@ BLACK = 0.05
 FLAT = 0.08
 """Standard deviation of the brightness below which a photograph has little contrast."""
 FEW_UNDAMAGED = 50
+FEW_MASKS = 20
+"""Masks below which a quarter of them is a handful."""
 PAYS = 0.01
 """Gain in accuracy over the last step of a learning curve from which more photographs pay."""
+LARGER = 1.1
+"""Width or height of the largest photograph over that of the smallest, from which their sizes differ."""
 UNSURE = 0.2
 """Width of the range from which a learning curve says little."""
 
@@ -111,14 +116,16 @@ def low_contrast(facts: Facts) -> Advice | None:
 
 def mixed_sizes(facts: Facts) -> Advice | None:
     """Apply when photographs have different sizes."""
-    sizes = {(row.width, row.height) for row in facts.capture}
-    if len(sizes) < 2:
+    sizes = sorted({(row.width, row.height) for row in facts.capture}, key=lambda size: (size[0] * size[1], size))
+    sides = [[size[axis] for size in sizes] for axis in (0, 1)]
+    if not sizes or all(max(side) <= LARGER * min(side) for side in sides):
         return None
+    (width, height), (wide, high) = sizes[0], sizes[-1]
     return Advice(
         "mixed-sizes",
         3,
-        f"Format: the photographs come in {len(sizes)} sizes, from {min(sizes)[0]} x {min(sizes)[1]} to "
-        f"{max(sizes)[0]} x {max(sizes)[1]} pixels, so equal parts are not equally large.",
+        f"Format: the photographs come in {len(sizes)} sizes, from {width} x {height} to {wide} x {high} pixels, so "
+        "equal parts may not be equally large.",
         "One camera, one resolution, one distance, and the same crop for all.",
     )
 
@@ -130,14 +137,15 @@ def magnification(facts: Facts) -> Advice | None:
         return None
     side = areas[len(areas) // 4] ** 0.5
     needed = PATCHES * facts.patch
+    few = ", which so few show roughly" if len(areas) < FEW_MASKS else ""
     if side >= needed:
         return None
     return Advice(
         "magnification",
         1,
-        f"Lens and distance: a quarter of the labelled damage is smaller than {side:.0f} x {side:.0f} pixels of the "
-        f"photograph. To stand out it should cover about {PATCHES} patches of the network, {needed} x {needed} pixels, "
-        "even when no resolution is lost on the way.",
+        f"Lens and distance: in a quarter of the {len(areas)} damaged test photographs with a mask the largest damaged "
+        f"area is smaller than {side:.0f} x {side:.0f} pixels{few}. To stand out it should cover about {PATCHES} "
+        f"patches of the network, {needed} x {needed} pixels, even when no resolution is lost on the way.",
         f"Photograph parts {needed / side:.1f} times larger: a longer lens, a shorter distance, fewer parts in one "
         "picture, or a camera with more pixels.",
     )
@@ -183,7 +191,7 @@ def few_undamaged(facts: Facts) -> Advice | None:
         1,
         f"Number: the memory holds {counted(facts.bank_images, 'undamaged photograph')}.",
         f"Collect at least {FEW_UNDAMAGED}, from several days, lots and orientations; undamaged ones cost little.",
-        "python model.py --train --data parts/",
+        f"python model.py --train{data_option(facts.data, always=True)}{facts.model}",
     )
 
 
@@ -211,14 +219,14 @@ def memory_pays(facts: Facts) -> Advice | None:
         f"Number: with {before.n} undamaged photographs in the memory a damaged photograph gets the higher score in "
         f"{percent(before.value)} of the cases, with {last.n} in {percent(last.value)} ({ends(last)})"
     )
+    unsure = last.high - last.low > UNSURE
     if last.value - before.value < PAYS:
         return Advice(
             "memory-pays",
             7,
-            f"{told}: no longer rising.",
+            f"{told}: no longer rising{', as far as such wide ranges let one say' if unsure else ''}.",
             "More undamaged photographs of the same kind buy little; new sessions, lots and orientations may.",
         )
-    unsure = last.high - last.low > UNSURE
     return Advice(
         "memory-pays",
         6 if unsure else 4,
@@ -234,17 +242,25 @@ def labels_pay(facts: Facts) -> Advice | None:
         return None
     before, last = facts.label_curve[-2:]
     pays = last.value - before.value >= PAYS
+    unsure = last.high - last.low > UNSURE
+    if unsure:
+        action = (
+            "Ranges so wide do not say whether more labels move the threshold. They narrow what is known about its "
+            "errors in any case."
+        )
+    elif pays:
+        action = "Label more damaged batches: the threshold still gets better."
+    else:
+        action = "More labels hardly move the threshold itself; they narrow what is known about its errors."
     return Advice(
         "labels-pay",
-        4 if pays else 7,
+        6 if unsure else 4 if pays else 7,
         f"Labels: with {counted(before.n, 'damaged photograph')} to choose the threshold, "
         f"{percent(before.value)} of the "
         f"batches are judged rightly on average; with {last.n} it is {percent(last.value)} ({ends(last)} from draw to "
         "draw).",
-        "Label more damaged batches: the threshold still gets better."
-        if pays
-        else "More labels hardly move the threshold itself; they narrow what is known about its errors.",
-        f"python model.py --recalibrate --data newly_labelled/{facts.model}" if pays else "",
+        action,
+        f"python model.py --recalibrate --data newly_labelled/{facts.model}" if pays or unsure else "",
     )
 
 

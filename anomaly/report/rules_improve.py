@@ -11,7 +11,17 @@ from anomaly.dataset.wording import counted
 from anomaly.errors import CalibrationError
 from anomaly.report.advice import Advice, Rule
 from anomaly.report.document import literal
-from anomaly.report.facts import Facts, as_given, by_experiment, false_alarm, kinds, missed, more_often
+from anomaly.report.facts import (
+    Facts,
+    as_given,
+    by_experiment,
+    false_alarm,
+    kinds,
+    marked,
+    missed,
+    more_often,
+    one_sided_sessions,
+)
 from anomaly.report.wording import ends, kind, percent, whole
 from anomaly.types import DAMAGED, UNDAMAGED
 
@@ -23,6 +33,8 @@ PATCHES = 3
 """Patches across that a damage should cover to stand out."""
 COST = 10.0
 """Price of a miss, in false alarms, of the alternative that is looked at."""
+FEWEST_MARKED = 3
+"""Found photographs with a mask from which it is said that most of them are marked elsewhere."""
 _MANY_LARGER = 1.15
 
 
@@ -78,6 +90,45 @@ def weak_ranking(facts: Facts) -> Advice | None:
     )
 
 
+def marked_elsewhere(facts: Facts) -> Advice | None:
+    """Apply when most damaged photographs that were found are marked where their damage is not."""
+    met, n = marked(facts.damaged)
+    if n < FEWEST_MARKED or met * 2 >= n:
+        return None
+    return Advice(
+        "marked-elsewhere",
+        1,
+        f"Of {n} damaged test photographs that were found, {n - met} are marked at a place that does not meet their "
+        "damage. The program may tell them apart by something else that damaged photographs have in common here, such "
+        "as the session, the light or the border of the picture; where that is missing, it will miss them.",
+        "Look at the marked places. If they show the background, the border or the light, crop the photographs or take "
+        "damaged and undamaged ones in the same sessions, and train anew; until then trust no figure of section 4.",
+        f"python model.py --evaluate{data_option(facts.data, always=True)} --split test --confusion compared.png"
+        f"{facts.model}",
+        "look at what it marks: most damage that it found is marked at another place",
+    )
+
+
+def label_by_session(facts: Facts) -> Advice | None:
+    """Apply when most damaged test photographs are of sessions that have hardly an undamaged one."""
+    named = [image for image in facts.test if image.group]
+    damaged, sided = sum(image.label == DAMAGED for image in named), one_sided_sessions(named)
+    within = sum(n for _, n, _ in sided)
+    if not sided or within * 2 <= damaged or all(image.group in {name for name, _, _ in sided} for image in named):
+        return None
+    told = "; ".join(f"{literal(name)}: {bad} damaged, {good} undamaged" for name, bad, good in sided[:3])
+    return Advice(
+        "label-by-session",
+        2,
+        f"{within} of {damaged} damaged test photographs are of sessions with hardly an undamaged one ({told}). "
+        "Whoever knew the session alone would know the label of most of them, so the figures of section 4 may tell how "
+        "well sessions are told apart, not damage.",
+        "Photograph damaged and undamaged batches in the same sessions, under the same lamps, and add them.",
+        f"python model.py --train{data_option(facts.data, always=True)}{facts.model}",
+        "photograph damaged and undamaged batches in the same sessions",
+    )
+
+
 def small_damage(facts: Facts) -> Advice | None:
     """Apply when misses concentrate in small damage."""
     sized = [(image.damaged_px, image) for image in facts.damaged if image.damaged_px]
@@ -101,7 +152,7 @@ def small_damage(facts: Facts) -> Advice | None:
         f"Raise the resolution, so that the smallest damage that matters covers {PATCHES} patches "
         f"({PATCHES * patch:.0f} pixels now) across: first in the program as far as the photograph allows, then with a "
         "longer lens, a shorter distance or more camera pixels.",
-        f"python model.py --train{data_option(facts.data)} --set geometry.size={larger}"
+        f"python model.py --train{data_option(facts.data)} --set geometry.size={larger}{facts.model}"
         if facts.scale > 1.05 and larger > facts.network_side
         else "",
         "raise the resolution: small damage is what is missed",
@@ -246,6 +297,8 @@ RULES: tuple[Rule, ...] = (
     no_test,
     no_damaged,
     weak_ranking,
+    marked_elsewhere,
+    label_by_session,
     small_damage,
     other_threshold,
     missed_kinds,

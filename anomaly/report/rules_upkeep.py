@@ -7,6 +7,7 @@ from statistics import mean
 
 from anomaly.calibration import images_needed
 from anomaly.commands import data_option
+from anomaly.config import SplitConfig
 from anomaly.dataset.wording import counted
 from anomaly.evaluation import Rate, rate_interval
 from anomaly.report.advice import Advice, Rule
@@ -36,7 +37,7 @@ def watch_drift(facts: Facts) -> Advice | None:
             "The check of pictures is switched off in the settings of this model, so a picture that is dark or out of "
             "focus is judged like any other.",
             "Train with `capture.check = true`, which learns what an ordinary picture is and warns of others.",
-            f"python model.py --train{data_option(facts.data)} --set capture.check=true",
+            f"python model.py --train{data_option(facts.data)} --set capture.check=true{facts.model}",
         )
     if not facts.ordinary:
         return Advice(
@@ -45,7 +46,7 @@ def watch_drift(facts: Facts) -> Advice | None:
             "This model was trained without limits for ordinary pictures, so a picture that is dark or out of focus is "
             "judged like any other.",
             "Train with at least a few dozen undamaged photographs, which sets such limits.",
-            f"python model.py --train{data_option(facts.data)}",
+            f"python model.py --train{data_option(facts.data)}{facts.model}",
         )
     light, sharp = facts.ordinary["brightness"], facts.ordinary["sharpness"]
     return Advice(
@@ -67,14 +68,18 @@ def alarm_limit(facts: Facts) -> Advice | None:
         return None
     did = "tested" if facts.undamaged else "chose"  # as false_alarm_rate picks them
     if found.n < FEWEST:
+        share = facts.test_share or SplitConfig().test
+        photographs = math.ceil(round(FEWEST / share, 6))
+        split = "" if facts.test_share else f" --set split.test={share:g}"
         return Advice(
             "alarm-limit",
             2,
             f"Only {plural(found.n, 'undamaged batch', 'undamaged batches')} {did} the threshold, {found.count} of "
             "them flagged: too few to say how many false alarms are normal.",
-            f"Test at least {FEWEST} undamaged batches; this section then names the number of flagged good batches "
-            "that is no accident any more.",
-            f"python model.py --evaluate --data labelled/{facts.model}",
+            f"Photograph more undamaged batches and train anew: of about {photographs}, {whole(share)} kept for the "
+            f"test are {FEWEST}, and a report on that model names the number of flagged good batches that is no "
+            "accident any more.",
+            f"python model.py --train{data_option(facts.data, always=True)}{split} --model trained_new",
         )
     limit = surprising_count(found.high, n=WATCHED)
     return Advice(
@@ -127,19 +132,34 @@ def recalibrate(facts: Facts) -> Advice | None:
 def audit(facts: Facts) -> Advice | None:
     """Say how many damaged batches an audit takes."""
     needed = images_needed(AUDIT, confidence=0.95)
-    lost = sum(map(missed, facts.damaged))
-    told = (
-        f"{lost} of {len(facts.damaged)} damaged test batches passed as undamaged; in production nobody sees these."
-        if facts.damaged
-        else "How many damaged batches pass as undamaged was never measured; in production nobody sees these."
+    lost, n = sum(map(missed, facts.damaged)), len(facts.damaged)
+    rate = rate_interval(lost, n) if n else None
+    send = "Send some known damaged batches through the line without notice."
+    enough = (
+        f"{needed} of them, all found, say with 95 % confidence that fewer than {whole(AUDIT)} of the damaged are "
+        "missed."
     )
-    return Advice(
-        "audit",
-        5,
-        told,
-        f"Send some known damaged batches through the line without notice. {needed} of them, all found, say with 95 % "
-        f"confidence that fewer than {whole(AUDIT)} of the damaged are missed.",
-    )
+    if not isinstance(rate, Rate):
+        told = "How many damaged batches pass as undamaged was never measured; in production nobody sees these."
+    elif not lost:
+        told = (
+            f"None of {plural(n, 'damaged test batch', 'damaged test batches')} passed as undamaged, yet up to "
+            f"{whole(rate.high)} may; in production nobody would see these."
+        )
+    else:
+        told = f"{lost} of {n} damaged test batches passed as undamaged; in production nobody sees these."
+        expected = f"At the measured rate of {whole(rate.value)}, about {rate.value * needed:.0f} of {needed} pass"
+        if rate.value > AUDIT:
+            return Advice(
+                "audit",
+                5,
+                told,
+                f"{expected}, so an audit that wants all {needed} found, which would exclude {whole(AUDIT)} misses, is "
+                "not for this model: follow section 5 first, and let people inspect what it passes. Audit the better "
+                "model.",
+            )
+        enough = f"{enough} {expected}: then count more batches before you conclude anything."
+    return Advice("audit", 5, told, f"{send} {enough}")
 
 
 def retrain(facts: Facts) -> Advice | None:
@@ -153,7 +173,7 @@ def retrain(facts: Facts) -> Advice | None:
         "monitor names a "
         "lasting change that is intended. Add the new photographs to the old ones, compare both models on the same "
         "labelled photographs, and keep the old folder until the new one is better.",
-        "python model.py --train --data parts/ --model trained_new",
+        f"python model.py --train{data_option(facts.data, always=True)} --model trained_new",
     )
 
 

@@ -9,6 +9,7 @@ from anomaly.report.advice import Advice
 from anomaly.report.document import Advised, Block, Figure, Missing, Paragraph, Part, Section
 from anomaly.report.evidence import Evidence
 from anomaly.report.plots import plot_curves, plot_sessions
+from anomaly.report.results import CaptureRow
 from anomaly.report.wording import were
 from anomaly.types import UNDAMAGED
 
@@ -44,10 +45,22 @@ def capture_section(evidence: Evidence, advice: Sequence[Advice]) -> Part:
     if len({row.group for row in rows if row.label == UNDAMAGED}) > 2:
         pictures["sessions.svg"] = plot_sessions(rows)
         blocks.append(
-            Figure("sessions.svg", "Undamaged photographs, session by session: steady pictures give dots in one line.")
+            Figure(
+                "sessions.svg",
+                f"Undamaged photographs, session by session: steady pictures give dots in one line.{_unshown(rows)}",
+            )
         )
     blocks += _curves(evidence, pictures)
     return Part(Section(title, tuple(blocks)), pictures)
+
+
+def _unshown(rows: Sequence[CaptureRow]) -> str:
+    """Say how many sessions have no undamaged photograph."""
+    named = {row.group for row in rows if row.group}
+    unshown = len(named - {row.group for row in rows if row.label == UNDAMAGED})
+    if not unshown:
+        return ""
+    return f" {unshown} of the {counted(len(named), 'session')} {'has' if unshown == 1 else 'have'} none."
 
 
 def _unmeasured(evidence: Evidence) -> Missing:
@@ -67,7 +80,8 @@ def _curves(evidence: Evidence, pictures: dict[str, bytes]) -> list[Block]:
     return [
         Figure(
             "curves.svg",
-            "Learning curves of the chosen settings, by cross-validation. Left: undamaged photographs in the memory "
+            "Learning curves of the settings that the experiment chose, by cross-validation. Left: undamaged "
+            "photographs in the memory "
             "and ranking; right: damaged photographs that choose the threshold and share judged rightly (mean of "
             "damaged and undamaged). Bands: 95 %.",
         )

@@ -11,7 +11,7 @@ from anomaly.dataset.wording import counted
 from anomaly.report.document import Block, Bullets, Missing, Paragraph, Part, Section, Table, literal
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import as_given
-from anomaly.report.wording import plural
+from anomaly.report.wording import plural, were
 from anomaly.types import DAMAGED, UNDAMAGED, Split
 
 _SERVES = {
@@ -43,8 +43,9 @@ def split_section(evidence: Evidence) -> Part:
             (
                 "**memory**: undamaged photographs only; they are what the program knows of good parts;",
                 f"**validation**: labelled photographs that chose {settings}the threshold;",
-                "**test**: labelled photographs that were judged once, at the very end. Only these say how often the "
-                "program errs on parts that it has not seen.",
+                "**test**: labelled photographs on which nothing was chosen, neither memory nor settings nor "
+                "threshold. Only these say how often the program errs on parts that it has not seen, and only as long "
+                "as nobody trains again until they come out well.",
             )
         ),
         _split_table(evidence),
@@ -88,8 +89,10 @@ def _split_table(evidence: Evidence) -> Table:
 def _reasons(evidence: Evidence) -> list[str]:
     entries = evidence.provenance.splits
     groups = {entry.group for entry in entries if entry.group}
+    in_memory = _in_memory(evidence)
     apart = straddling(evidence)
     found = [
+        *([in_memory] if in_memory else []),
         "Damaged photographs never enter the memory: the program must not learn that damage is normal.",
         "Exact copies and near-duplicates of a photograph stay together; otherwise the test would ask about pictures "
         "that the memory holds.",
@@ -107,6 +110,28 @@ def _reasons(evidence: Evidence) -> list[str]:
         )
     found += [f"{note[:1].upper()}{note[1:]}." for note in map(_note, evidence.provenance.notes)]
     return found
+
+
+def _in_memory(evidence: Evidence) -> str:
+    """Say why the memory holds another number of photographs than were divided to it; empty: it does not."""
+    divided = [entry.sha256 for entry in evidence.provenance.splits if entry.split == "bank"]
+    planned, held = set(divided), evidence.bank_hashes
+    copies, out, added = len(divided) - len(planned), len(planned - held), len(held - planned)
+    differences = [
+        f"{n} {words}"
+        for n, words in (
+            (copies, "exact copies of others count once" if copies > 1 else "exact copy of another counts once"),
+            (out, f"{were(out)} left out or taken out since"),
+            (added, f"{were(added)} added since"),
+        )
+        if n
+    ]
+    if not held or not differences:
+        return ""
+    return (
+        f"The memory holds {counted(len(held), 'photograph')}, of {len(divided)} that were divided to it: "
+        f"{', '.join(differences)}."
+    )
 
 
 def _note(note: str) -> str:

@@ -9,16 +9,16 @@ from anomaly.evaluation import Rate, Undefined
 from anomaly.report.advice import Advice
 from anomaly.report.document import Block, Bullets, Cards, Missing, Paragraph, Part, Section, literal
 from anomaly.report.evidence import Evidence
-from anomaly.report.section_results import left_out, not_judged
+from anomaly.report.section_results import left_out, not_judged, where_marked
 from anomaly.report.wording import count_of, day, listing, percent, plural, span, were, whole
 from anomaly.types import DAMAGED, REINSPECT
 
 GOOD_MISSES = 0.05
 """Upper end of the range of the miss rate up to which the program may decide alone about batches that pass."""
-USEFUL_MISSES = 0.2
-"""Miss rate up to which it is of use beside people."""
-WIDE = 0.4
-"""Width of the range of the miss rate from which nothing can be said."""
+USEFUL_MISSES = 0.25
+"""Upper end of the range up to which it is of use beside people; with the lower end above it, it is not."""
+MANY_ALARMS = 0.2
+"""False-alarm rate from which it is mentioned."""
 _ACTIONS = 4
 
 
@@ -54,23 +54,24 @@ def readiness(misses: Rate | None, false_alarms: Rate | None) -> tuple[str, str]
     """
     if misses is None:
         return "plain", "**What it is fit for is not known**, because no damaged test batch was judged."
-    if misses.high - misses.low > WIDE:
-        return "plain", (
-            f"**Too few damaged batches were tested to say what it is fit for**: with {count_of(misses)} missed, "
-            f"anything from {whole(misses.low)} to {whole(misses.high)} is possible."
-        )
     if misses.high <= GOOD_MISSES:
         tone, fit = "good", "**Fit to pass batches without a second look**, as long as the checks of section 6 are kept"
-    elif misses.value <= USEFUL_MISSES:
+    elif misses.high <= USEFUL_MISSES:
         tone = "plain"
         fit = (
             "**Fit as a second pair of eyes, not as the only one**: what it flags deserves a look, and what it passes "
             "still needs today's inspection"
         )
+    elif misses.low <= USEFUL_MISSES:
+        return "plain", (
+            f"**Too few damaged batches were tested to say what it is fit for**: with {count_of(misses)} missed, "
+            f"anything from {whole(misses.low)} to {whole(misses.high)} is possible. Until more are tested, people "
+            "inspect as before."
+        )
     else:
         tone, fit = "bad", "**Not fit to replace inspection by people**: too many damaged batches would pass"
     alarms = ""
-    if false_alarms is not None and false_alarms.value > USEFUL_MISSES:
+    if false_alarms is not None and false_alarms.value > MANY_ALARMS:
         alarms = f", and {percent(false_alarms.value)} of the good batches would be sent to a person in vain"
     return tone, f"{fit}{alarms}."
 
@@ -115,13 +116,15 @@ def _errors(evidence: Evidence) -> list[Block]:
     blocks: list[Block] = [
         Paragraph(
             f"**How often it errs.** On {plural(judged, 'batch', 'batches')} "
-            f"that it had never seen before, judged once{f' ({without})' if without else ''}:"
+            f"that it had never seen before{f' ({without})' if without else ''}:"
         ),
         Cards(tuple(cards)),
         Paragraph(sentence),
     ]
     if lost and flagged:
         blocks.append(Paragraph(_expected(lost, flagged, evidence)))
+    if evidence.results and (where := where_marked(evidence.results.images)):
+        blocks.append(Paragraph(where))
     return blocks
 
 

@@ -21,7 +21,7 @@ HEADINGS = (
     "1 How the data were divided",
     "2 What happens to a photograph",
     "3 Experiments for choosing",
-    "4 How well the chosen model does",
+    "4 How well this model does",
     "5 How to improve it further",
     "6 How to keep it from degrading",
     "7 How to collect better photographs",

@@ -25,11 +25,12 @@ def judged(
     group: str = "",
     defect: str = "",
     damaged_px: int | None = None,
+    met: bool | None = None,
 ) -> ExaminedImage:
     """One photograph of the test split."""
     name = f"{label}-{number}.png"
     sha256 = hashlib.sha256(name.encode()).hexdigest()
-    return ExaminedImage(name, sha256, label, score, verdict, part_type, group, defect, damaged_px, 10_000)
+    return ExaminedImage(name, sha256, label, score, verdict, part_type, group, defect, damaged_px, 10_000, met=met)
 
 
 def found(n: int, *, first: int = 0, **facts: object) -> list[ExaminedImage]:

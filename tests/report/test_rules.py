@@ -87,6 +87,30 @@ def test_small_damage() -> None:
     assert rules_improve.small_damage(Facts(test=(*missed(9), *found(9)))) is None  # no masks
 
 
+def test_marked_elsewhere_needs_most_of_at_least_three() -> None:
+    elsewhere, there = found(3, damaged_px=9, met=False), found(2, first=20, damaged_px=9, met=True)
+    told = said(rules_improve.marked_elsewhere(Facts(test=(*elsewhere, *there))))
+    assert "Of 5 damaged test photographs that were found, 3 are marked" in told.finding
+    assert told.command.endswith("--split test --confusion compared.png")
+    assert rules_improve.marked_elsewhere(Facts(test=(*elsewhere[:2], *there))) is None
+    assert rules_improve.marked_elsewhere(Facts(test=tuple(elsewhere[:2]))) is None
+    assert rules_improve.marked_elsewhere(Facts(test=tuple(found(5, damaged_px=9)))) is None  # not recorded
+
+
+def test_label_by_session() -> None:
+    sided = (*found(6, group="tuesday"), *passed(1, group="tuesday"))
+    rest = (*passed(4, first=210, group="monday"), *missed(1, group="monday"))
+    told = said(rules_improve.label_by_session(Facts(test=(*sided, *rest))))
+    assert "6 of 7 damaged test photographs" in told.finding
+    assert "(tuesday: 6 damaged, 1 undamaged)" in told.finding
+    assert rules_improve.label_by_session(Facts(test=sided)) is None  # there is no other session to tell it from
+    assert rules_improve.label_by_session(Facts(test=rest)) is None
+    mixed = (*sided, *passed(2, first=230, group="tuesday"))
+    assert rules_improve.label_by_session(Facts(test=(*mixed, *rest))) is None
+    singles = [image for i in range(6) for image in found(1, first=i, group=f"day {i}")]
+    assert rules_improve.label_by_session(Facts(test=(*singles, *rest))) is None  # one photograph tells nothing
+
+
 def test_missed_kinds() -> None:
     test = (*missed(6, defect="bent_tooth"), *found(10, defect="rust"), *missed(1, first=50, defect="rust"))
     told = said(rules_improve.missed_kinds(Facts(test=test)))
@@ -189,7 +213,12 @@ def test_alarm_limit_is_a_number_that_chance_hardly_exceeds() -> None:
     limit = rules_upkeep.surprising_count(0.0677, n=100)
     assert "1 of 80 undamaged" in told.finding
     assert f"more than {limit} of 100" in told.action
-    assert "too few" in said(rules_upkeep.alarm_limit(Facts(test=tuple(passed(7))))).finding
+    few = said(rules_upkeep.alarm_limit(Facts(test=tuple(passed(7)), data="our shop/", test_share=0.25)))
+    assert "too few" in few.finding
+    assert "of about 120, 25 % kept for the test are 30" in few.action
+    assert few.command == "python model.py --train --data 'our shop/' --model trained_new"
+    none = said(rules_upkeep.alarm_limit(Facts(test=tuple(passed(7)), data="shop", test_share=0.0)))
+    assert none.command == "python model.py --train --data shop --set split.test=0.2 --model trained_new"
     assert rules_upkeep.alarm_limit(Facts()) is None
 
 
@@ -225,17 +254,35 @@ def test_session_share() -> None:
     assert rules_upkeep.session_share(Facts(test=tuple(passed(5)))) is None
 
 
-def test_recalibrate_audit_and_retrain_hold_the_numbers() -> None:
+def test_recalibrate_and_audit_hold_the_numbers() -> None:
     facts = Facts(
         validation=(*scores(DAMAGED, [2.0] * 4), *scores(UNDAMAGED, [1.0] * 6)),
         test=(*missed(2), *found(3)),
-        bank_images=30,
-        part_types=("gears", "springs"),
     )
     assert "6 undamaged and 4 damaged" in said(rules_upkeep.recalibrate(facts)).finding
     assert "55 more" in said(rules_upkeep.recalibrate(facts)).finding
     assert said(rules_upkeep.audit(facts)).finding.startswith("2 of 5 damaged")
-    assert "29 of them" in said(rules_upkeep.audit(facts)).action
+
+
+def test_an_audit_is_the_one_that_this_model_can_pass() -> None:
+    unknown = said(rules_upkeep.audit(Facts()))
+    assert "never measured" in unknown.finding
+    assert "29 of them, all found" in unknown.action
+    none = said(rules_upkeep.audit(Facts(test=tuple(found(8)))))
+    assert none.finding.startswith("None of 8 damaged test batches passed as undamaged, yet up to 37 % may")
+    assert "29 of them, all found" in none.action
+    few = said(rules_upkeep.audit(Facts(test=(*missed(2), *found(38)))))
+    assert few.finding.startswith("2 of 40 damaged")
+    assert "At the measured rate of 5 %, about 1 of 29 pass" in few.action
+    most = said(rules_upkeep.audit(Facts(test=(*missed(42), *found(8)))))
+    assert "At the measured rate of 84 %, about 24 of 29 pass" in most.action
+    assert "follow section 5 first" in most.action
+    assert "29 of them, all found" not in most.action
+
+
+def test_retrain_holds_the_numbers_and_names_the_photographs() -> None:
+    facts = Facts(bank_images=30, part_types=("gears", "springs"), data="our shop/")
+    assert said(rules_upkeep.retrain(facts)).command.endswith("--train --data 'our shop/' --model trained_new")
     assert "30 undamaged photographs of gears and springs" in said(rules_upkeep.retrain(facts)).finding
 
 
@@ -277,13 +324,19 @@ def test_exposure_contrast_and_size() -> None:
     assert "9.0 %" in said(rules_capture.under_exposed(Facts(capture=tuple(capture("a", clipped_dark=0.09))))).finding
     assert "0.05" in said(rules_capture.low_contrast(Facts(capture=tuple(capture("a", contrast=0.05))))).finding
     sizes = (*capture("a"), *capture("b", width=120))
-    assert "2 sizes" in said(rules_capture.mixed_sizes(Facts(capture=sizes))).finding
+    told = said(rules_capture.mixed_sizes(Facts(capture=sizes))).finding
+    assert "2 sizes, from 100 x 100 to 120 x 100 pixels" in told
+    alike = (*capture("a", width=500), *capture("b", width=510))
+    assert rules_capture.mixed_sizes(Facts(capture=alike)) is None
 
 
 def test_magnification() -> None:
     test = tuple(found(8, damaged_px=144))
     told = said(rules_capture.magnification(Facts(test=test, patch=8)))
-    assert "12 x 12 pixels" in told.finding
+    assert "in a quarter of the 8 damaged test photographs with a mask" in told.finding
+    assert "12 x 12 pixels, which so few show roughly" in told.finding
+    many = said(rules_capture.magnification(Facts(test=tuple(found(20, damaged_px=144)), patch=8)))
+    assert "roughly" not in many.finding
     assert "24 x 24 pixels" in told.finding
     assert "2.0 times larger" in told.action
     assert rules_capture.magnification(Facts(test=tuple(found(8, damaged_px=900)), patch=8)) is None
@@ -310,12 +363,20 @@ def test_learning_curves() -> None:
     assert said(rules_capture.memory_pays(Facts(memory_curve=flat))).finding.endswith("no longer rising.")
     assert rules_capture.memory_pays(Facts(memory_curve=rising[:1])) is None
     assert said(rules_capture.labels_pay(Facts(label_curve=rising))).command
+    assert said(rules_capture.labels_pay(Facts(label_curve=rising))).action.endswith("still gets better.")
     assert not said(rules_capture.labels_pay(Facts(label_curve=flat))).command
+    for first in (0.882, 0.7):
+        unsure = (CurvePoint(2, first, 0.83, 0.98), CurvePoint(5, 0.873, 0.667, 1.0))
+        assert "do not say whether more labels" in said(rules_capture.labels_pay(Facts(label_curve=unsure))).action
+    level = (CurvePoint(5, 0.9, 0.6, 1.0), CurvePoint(10, 0.9, 0.6, 1.0))
+    assert "wide ranges" in said(rules_capture.memory_pays(Facts(memory_curve=level))).finding
     assert rules_capture.labels_pay(Facts()) is None
 
 
 def test_numbers() -> None:
     assert rules_capture.few_undamaged(Facts(bank_images=50)) is None
-    assert "10 undamaged photographs" in said(rules_capture.few_undamaged(Facts(bank_images=10))).finding
+    few = said(rules_capture.few_undamaged(Facts(bank_images=10, data="our shop/", model=" --model m")))
+    assert "10 undamaged photographs" in few.finding
+    assert few.command == "python model.py --train --data 'our shop/' --model m"
     assert "Four times as many (20)" in said(rules_capture.count_per_label(Facts(test=tuple(found(5))))).action
     assert rules_capture.count_per_label(Facts()) is None

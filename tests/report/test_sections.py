@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -11,20 +12,23 @@ import pytest
 
 from anomaly.calibration import CalibrationRecord, calibrate
 from anomaly.cli.options import DEFAULT_WORK
-from anomaly.evaluation import Interval
+from anomaly.config import Config, replace_setting
+from anomaly.evaluation import Interval, evaluate_scores
 from anomaly.experiment import Experiment, TrialRow
-from anomaly.report.document import Block, Bullets, Missing, Paragraph, Table
+from anomaly.report.document import Block, Bullets, Figure, Missing, Paragraph, Pictures, Table
 from anomaly.report.evidence import Evidence
 from anomaly.report.facts import Facts, measure
 from anomaly.report.operating_points import OperatingPoint, operating_points
 from anomaly.report.plots import plot_sessions
+from anomaly.report.results import ExaminedImage, Example
 from anomaly.report.rules_improve import no_experiment, weak_ranking
 from anomaly.report.section_advice import capture_section
 from anomaly.report.section_data import preprocessing_section, split_section
-from anomaly.report.section_results import left_out, not_judged, results_section
+from anomaly.report.section_results import SESSIONS, left_out, not_judged, results_section, where_marked
 from anomaly.report.section_settings import settings_section
-from anomaly.types import DAMAGED, UNDAMAGED
-from tests.report.samples import capture, evidence, examined, found, passed, scores
+from anomaly.report.section_summary import summarise
+from anomaly.types import DAMAGED, UNDAMAGED, Label, Verdict
+from tests.report.samples import capture, evidence, examined, found, missed, passed, scores
 
 TEST = (*passed(3), *found(2))
 WEAK = Interval(0.66, 0.56, 0.75)
@@ -125,6 +129,135 @@ def test_operating_points_are_calibrated_once(monkeypatch: pytest.MonkeyPatch) -
     assert len(asked) == 1
 
 
+def calibrated(known: Evidence) -> Evidence:
+    good, bad = [0.5] * 3, [2.0] * 3
+    validation = (*scores(UNDAMAGED, good), *scores(DAMAGED, bad))
+    record = CalibrationRecord(1, "2026-11-22T10:00:00+00:00", "training", "training", calibrate(good, bad), validation)
+    images = known.results.images if known.results else ()
+    test = evaluate_scores([image.scored() for image in images], record.calibration)
+    return dataclasses.replace(known, record=record, test=test)
+
+
+def test_what_was_found_elsewhere_is_told_apart_from_what_was_found_there() -> None:
+    test = (*passed(3), *found(3, damaged_px=9, met=False), *found(2, first=20, damaged_px=9, met=True))
+    test = (*test, *missed(1, damaged_px=9))
+    examples = tuple(
+        Example(f"example-{n}.jpg", test[place].name, DAMAGED, DAMAGED, 1.0, "") for n, place in ((1, 3), (2, 6))
+    )
+    known = calibrated(evidence(dataclasses.replace(examined(test), examples=examples), test=test))
+    blocks = results_section(known, {example.file: b"" for example in examples}).section.blocks
+    said = "Of 5 damaged photographs that were found, in 2 the place that the program marks meets the damage."
+    assert said in words(blocks)
+    assert said in words(summarise(known, ()).section.blocks)
+    (pictures,) = (block for block in blocks if isinstance(block, Pictures))
+    assert "called damaged, **but marked elsewhere**;" in pictures.pictures[0][1]
+    assert "called damaged, and marked there;" in pictures.pictures[1][1]
+
+
+def test_where_it_marks_is_said_of_photographs_with_a_mask_alone() -> None:
+    assert where_marked(found(5)) == where_marked(passed(5)) == ""
+    assert where_marked((*found(2, damaged_px=9, met=True), *found(3, first=20))) == (
+        "Of 5 damaged photographs that were found, 2 of them with a mask, in 2 the place that the program marks meets "
+        "the damage."
+    )
+
+
+def test_a_record_that_does_not_say_where_it_marks_names_the_command() -> None:
+    test = found(2, damaged_px=9)
+    (missing,) = lacking(results_section(evidence(examined(test), test=test), {}).section.blocks)
+    assert "was not recorded" in missing.what
+    assert missing.command == "python model.py --report --data here/"
+    test = found(2)
+    assert not lacking(results_section(evidence(examined(test), test=test), {}).section.blocks)
+
+
+def test_the_caption_of_the_pictures_names_what_is_shown() -> None:
+    def caption(*shown: tuple[Label, Verdict]) -> str:
+        examples = tuple(
+            Example(f"example-{n}.jpg", f"a/{n}.png", label, verdict, 1.0, "")
+            for n, (label, verdict) in enumerate(shown)
+        )
+        known = evidence(dataclasses.replace(examined(TEST), examples=examples), test=TEST)
+        blocks = results_section(known, {example.file: b"" for example in examples}).section.blocks
+        (pictures,) = (block for block in blocks if isinstance(block, Pictures))
+        assert "`a/0.png`" in pictures.pictures[0][1]  # with its folder: names recur
+        return pictures.caption
+
+    there, passing, lost = (DAMAGED, DAMAGED), (UNDAMAGED, UNDAMAGED), (DAMAGED, UNDAMAGED)
+    assert caption(there, passing).startswith("Verdicts chosen by rule: found and passed. Left")
+    assert caption(there, there, passing, lost, lost, (UNDAMAGED, DAMAGED)).startswith(
+        "Verdicts chosen by rule: found (the middle score, and the one nearest to being missed), passed, missed (the "
+        "middle and the lowest score) and the worst false alarm. Left"
+    )
+
+
+def test_misses_are_bought_with_false_alarms_only_where_they_are() -> None:
+    def caption(test: Sequence[ExaminedImage]) -> str:
+        good, bad = [1.0 + i / 100 for i in range(20)], [1.15, 1.165, 1.175, 2.0, 2.1, 2.2]
+        validation = (*scores(UNDAMAGED, good), *scores(DAMAGED, bad))
+        record = CalibrationRecord(
+            1, "2026-11-22T10:00:00+00:00", "training", "training", calibrate(good, bad), validation
+        )
+        known = dataclasses.replace(calibrated(evidence(examined(test), test=test)), record=record)
+        blocks = results_section(known, {}).section.blocks
+        assert "whoever chooses by the counts chooses on the test photographs" in words(blocks)
+        return next(block.caption for block in blocks if isinstance(block, Figure) and block.file == "trade.svg")
+
+    apart = (*passed(3, score=0.5), *found(3, score=3.0))
+    assert caption(apart) == "What each threshold costs on the test photographs."
+    overlapping = (*passed(3, score=1.16), *missed(3, score=1.17), *found(1, score=3.0))
+    assert caption(overlapping).endswith(": fewer misses are bought with more false alarms.")
+
+
+def test_the_memory_holds_fewer_photographs_than_were_divided_to_it() -> None:
+    def told(known: Evidence, *held: str) -> str:
+        blocks = split_section(dataclasses.replace(known, bank_hashes=frozenset(held))).section.blocks
+        return [block for block in blocks if isinstance(block, Bullets)][1].items[0]
+
+    known = evidence(bank=4)
+    hashes = [entry.sha256 for entry in known.provenance.splits]
+    assert not told(known, *hashes).startswith("The memory holds")
+    assert not told(known).startswith("The memory holds")
+    assert told(known, *hashes[:2]) == (
+        "The memory holds 2 photographs, of 4 that were divided to it: 2 were left out or taken out since."
+    )
+    splits = (*known.provenance.splits, dataclasses.replace(known.provenance.splits[0], name="copy"))
+    copied = dataclasses.replace(known, provenance=dataclasses.replace(known.provenance, splits=splits))
+    assert told(copied, *hashes, "new") == (
+        "The memory holds 5 photographs, of 5 that were divided to it: 1 exact copy of another counts once, 1 was "
+        "added since."
+    )
+
+
+def test_the_test_is_not_said_to_be_judged_once() -> None:
+    splits = next(block for block in split_section(evidence(test=TEST)).section.blocks if isinstance(block, Bullets))
+    assert "once" not in splits.items[2]
+    assert "very end" not in splits.items[2]
+
+
+def test_errors_by_session() -> None:
+    test = (*passed(4, group="a", score=0.1), *missed(2, group="b", score=0.1), *found(1, group="c", score=3.0))
+    known = calibrated(evidence(examined(test), test=test))
+    tables = [block for block in results_section(known, {}).section.blocks if isinstance(block, Table)]
+    (table,) = (table for table in tables if "by session" in table.caption)
+    assert "1 of 3 sessions with an error." in table.caption
+    assert table.rows == (
+        ("b", "2 of 2", "none tested"),
+        ("a", "none tested", "0 of 4"),
+        ("c", "0 of 1", "none tested"),
+    )
+    one = calibrated(evidence(examined(test[:4]), test=test[:4]))
+    assert not any(
+        "by session" in block.caption for block in results_section(one, {}).section.blocks if isinstance(block, Table)
+    )
+    many = [image for i in range(15) for image in found(1, first=i, group=f"day {i}")]
+    known = calibrated(evidence(examined(many), test=many))
+    tables = [block for block in results_section(known, {}).section.blocks if isinstance(block, Table)]
+    (table,) = (table for table in tables if "by session" in table.caption)
+    assert len(table.rows) == SESSIONS
+    assert table.caption.endswith("; 3 more are not shown.")
+
+
 def test_photographs_of_all_splits_are_missing_from_the_capture_measures() -> None:
     known = evidence(examined(missing=7, capture=capture("a", 4)), bank=11)
     assert "of 4 photographs; 7 more were not found in the folder:" in words(capture_section(known, ()).section.blocks)
@@ -175,6 +308,58 @@ def experiment(*, kept_together: bool = True) -> Experiment:
     )  # fmt: skip
 
 
+COMPARED = (
+    "576 combinations of settings compared on 10 undamaged and 8 damaged validation images.",
+    "chosen: any (loss 0.283, AUROC 97.5 %); as given: another (loss 0.376, AUROC 92.5 %), worse by 2.0.",
+)
+
+
+def selected(known: Evidence, *selection: str) -> Evidence:
+    return dataclasses.replace(known, provenance=dataclasses.replace(known.provenance, selection=selection))
+
+
+def test_the_words_of_the_own_comparison_are_explained_and_its_figures_called_too_good() -> None:
+    said = words(settings_section(selected(evidence(), *COMPARED)).section.blocks)
+    for word in ("The loss says", "the AUROC is", "Taps are", "**as given** are", "**These figures are too good**"):
+        assert word in said
+    for unexplained in ((), ("settings as given: all were fixed.",), ("chosen by experiment e: (loss 0.54).",)):
+        assert "Taps are" not in words(settings_section(selected(evidence(), *unexplained)).section.blocks)
+
+
+def test_figures_of_the_experiment_are_not_compared_with_those_of_training() -> None:
+    known = dataclasses.replace(selected(evidence(), *COMPARED), experiment=experiment())
+    said = words(settings_section(known).section.blocks)
+    assert "They cannot be compared with each other." in said
+    assert said.count("The loss says") == 1
+    assert "may do better or worse" in said
+    assert "--from-experiment --data parts/ --model trained_new`" in said
+    assert "`python model.py --evaluate --data labelled/`" in said
+    as_given = dataclasses.replace(selected(evidence(), "settings as given: all fixed."), experiment=experiment())
+    said = words(settings_section(as_given).section.blocks)
+    assert "cannot be compared" not in said
+    assert said.count("The loss says") == 1
+    assert "may do better or worse" in said
+    used = dataclasses.replace(selected(evidence(), "chosen by experiment e: the only one"), experiment=experiment())
+    said = words(settings_section(used).section.blocks)
+    assert "was trained with the chosen settings" in said
+    assert "better or worse" not in said
+
+
+def test_what_the_experiment_held_fixed_is_named() -> None:
+    config = json.loads(json.dumps(dataclasses.asdict(replace_setting(Config(), "geometry.size", 320))))
+    space = {"repeats": 2, "folds": 3, "axes": {"embedding.whitening": [False, True]}}
+    fixed = dataclasses.replace(experiment(), config=config, space=space)
+    said = words(settings_section(dataclasses.replace(evidence(), experiment=fixed)).section.blocks)
+    held = said[said.index("It held fixed") : said.index("The experiment chose")]
+    assert "320² pixels" in held
+    assert "whitened" not in held
+    assert f"another choice of these: {Config().geometry.size}² pixels." in held
+    same = dataclasses.replace(fixed, config=dataclasses.asdict(Config()))
+    said = words(settings_section(dataclasses.replace(evidence(), experiment=same)).section.blocks)
+    assert "It held fixed" in said
+    assert "another choice" not in said
+
+
 def test_sessions_stayed_together_only_where_there_are_any() -> None:
     def told(known: Evidence, *, kept_together: bool) -> str:
         with_it = dataclasses.replace(known, experiment=experiment(kept_together=kept_together))
@@ -196,5 +381,11 @@ def test_the_sessions_figure_is_of_undamaged_photographs() -> None:
     undamaged = [row for group in "abc" for row in capture(group)]
     damaged = capture("a", 9, label=DAMAGED, brightness=0.9, sharpness=0.5)
     assert plot_sessions([*undamaged, *damaged]) == plot_sessions(undamaged)
+    shown = evidence(examined(capture=[*undamaged, *damaged, *capture("d", label=DAMAGED)]))
+    (figure,) = (block for block in capture_section(shown, ()).section.blocks if isinstance(block, Figure))
+    assert figure.caption.endswith(" 1 of the 4 sessions has none.")
+    shown = evidence(examined(capture=[*undamaged, *damaged]))
+    (figure,) = (block for block in capture_section(shown, ()).section.blocks if isinstance(block, Figure))
+    assert figure.caption.endswith("in one line.")
     known = evidence(examined(capture=[*capture("a"), *(row for g in "bcd" for row in capture(g, label=DAMAGED))]))
     assert "sessions.svg" not in capture_section(known, ()).pictures
