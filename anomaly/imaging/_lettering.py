@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
@@ -37,6 +38,18 @@ def fit(text: str, *, size: int, width: float) -> str:
         if font(size).getlength(short) <= width:
             return short
     return "…"
+
+
+def wrapped(pieces: Sequence[str], *, between: str, size: int, width: float) -> list[str]:
+    """Join pieces to lines of at most ``width`` pixels each, but for a piece that is longer by itself."""
+    lines: list[str] = []
+    for piece in pieces:
+        longer = f"{lines[-1]}{between}{piece}" if lines else piece
+        if lines and font(size).getlength(drawable(longer)) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(piece)
+    return lines
 
 
 def write(
