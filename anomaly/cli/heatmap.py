@@ -38,7 +38,7 @@ def run(arguments: Arguments) -> int:
     Returns
     -------
     int
-        0, or 1 if an image could not be judged.
+        0, or 1 if an image could not be read.
     """
     images = listed_images(arguments.images)
     outputs = _outputs([path for path, _ in images], arguments.images, arguments.output or Path(DEFAULT_HEATMAPS))
@@ -79,7 +79,7 @@ def _rows(
 def _judge(
     detector: Detector, path: str, error: ImageError | None, part_type: str
 ) -> tuple[UInt8Array, Prediction] | Row:
-    """Return a photograph and what is predicted of it, or the row that says why it cannot be judged."""
+    """Return a photograph and what is predicted of it, or the row that says why it cannot be read."""
     try:
         if error is not None:
             raise error

@@ -164,7 +164,7 @@ def test_a_name_longer_than_the_system_takes_is_a_row(
     assert main(["--heatmap", name, "--output", output, "--model", str(trained_model)]) == 1
     told = capsys.readouterr()
     assert "too long" in told.out
-    assert "1 of 1 image could not be judged" in told.err
+    assert "1 of 1 image could not be read" in told.err
 
 
 def test_an_output_longer_than_the_system_takes_is_named(
