@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 
 from anomaly.cli.options import EXIT_STATUSES, VERBS, Option, Verb
 
-_WIDTH = 100
+_WIDTH, _LEAST_WIDTH = 100, 50
 _COLUMN = 30
 
 
@@ -38,8 +39,9 @@ def _usage(option: Option) -> str:
 
 def _entries(rows: list[tuple[str, str]]) -> list[str]:
     lines: list[str] = []
+    width = max(_LEAST_WIDTH, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns))
     for left, text in rows:
-        folded = textwrap.wrap(text, _WIDTH - _COLUMN)
+        folded = textwrap.wrap(text, width - _COLUMN)
         if len(left) > _COLUMN - 4:
             lines.append(f"  {left}")
             left = ""
