@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from anomaly.errors import ConfigError, ImageError
 from anomaly.imaging import BankPicture, measure_quality, render_heatmap
@@ -27,7 +28,7 @@ from anomaly.imaging._heatmap_words import (
     picture_words,
     ratio_words,
 )
-from anomaly.imaging._lettering import drawable, fit, font
+from anomaly.imaging._lettering import drawable, fit, font, length, write
 from anomaly.imaging.heatmap import _panels, _scene
 from anomaly.scoring import find_regions
 from anomaly.types import Float32Array, NearestPatch, PartVerdict, Prediction, Region, UInt8Array
@@ -303,13 +304,31 @@ def test_ticks(scale_max: float, expected: list[float]) -> None:
 
 def test_lettering() -> None:
     assert drawable("part 1.png") == "part 1.png"
-    assert drawable("naïve é") == "naive e"
+    latin = "".join(map(chr, (*range(0xA1, 0xAD), *range(0xAE, 0x100))))  # without the soft hyphen
+    assert drawable(latin) == latin
+    assert drawable("Schraube äöü — ß ø ž Ω Ж “€”") == "Schraube äöü — ß ø ž Ω Ж “€”"
+    assert drawable("a\u0308") == "ä", "a name as macOS spells it"
     assert drawable("零\n") == "\\u96f6\\n"
+    assert drawable("q\u0308") != drawable("q"), "no mark is left out"
     short = fit("a" * 300 + "_017.png", size=16, width=200)
     assert font(16).getlength(short) <= 200
     assert short.endswith("_017.png")
     assert "…" in short
     assert fit("short", size=16, width=200) == "short"
+
+
+@pytest.mark.parametrize("anchor", ["la", "lm", "mm", "rm"])
+def test_letters_of_both_fonts_stand_on_one_line(anchor: str) -> None:
+    """The first letter of a text is where it is without the others, whatever font these take."""
+    pages = []
+    for text in ("oooo", "oöoo"):
+        page = Image.new("L", (200, 60))
+        written = write(ImageDraw.Draw(page), (100, 20), text, size=20, colour=255, anchor=anchor)
+        assert written == length(text, 20) > 0
+        pages.append(np.asarray(page))
+    plain, marked = (np.flatnonzero(page.any(axis=1)) for page in pages)
+    assert abs(int(plain[-1]) - int(marked[-1])) <= 1, "the same line"
+    assert marked[0] < plain[0], "with the dots above"
 
 
 def test_field_of_view_holds_the_region_but_not_the_image() -> None:
