@@ -43,7 +43,11 @@ def _entries(rows: list[tuple[str, str]]) -> list[str]:
     for left, text in rows:
         folded = textwrap.wrap(text, width - _COLUMN)
         if len(left) > _COLUMN - 4:
-            lines.append(f"  {left}")
+            broken = left if len(left) + 2 <= width else left.replace(",", ", ")  # a long list of choices
+            lines += textwrap.wrap(
+                broken, width, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False,
+                break_long_words=False,
+            )  # fmt: skip
             left = ""
         lines += [f"  {left if i == 0 else '':{_COLUMN - 2}}{part}".rstrip() for i, part in enumerate(folded)]
     return lines

@@ -182,3 +182,5 @@ def test_the_help_is_as_wide_as_the_terminal(columns: str | None, widest: int, m
         monkeypatch.setenv("COLUMNS", columns)
     lines = [line for line in help_text("model.py").splitlines() if line.startswith(" " * 20)]
     assert widest - 15 < max(map(len, lines)) <= widest
+    if columns == "80":
+        assert max(map(len, help_text("model.py").splitlines())) <= 80
