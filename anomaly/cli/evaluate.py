@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from anomaly.calibration import Calibration
 from anomaly.cli.confusion import check_picture, title_of, write_confusion
@@ -18,7 +20,7 @@ from anomaly.detector import BankImage, Detector, load_detector
 from anomaly.errors import DatasetError, ImageError
 from anomaly.evaluation import EvaluationReport, check_installed, evaluate
 from anomaly.imaging.names import printable_name
-from anomaly.types import Prediction
+from anomaly.types import NOT_JUDGED, Prediction
 
 _TRUTH = ("truth", "part_type", "group", "defect")
 
@@ -29,7 +31,7 @@ def run(arguments: Arguments) -> int:
     Returns
     -------
     int
-        0, or 1 if an image could not be judged.
+        0, or 1 if an image could not be read.
     """
     assert arguments.data is not None
     detector = load_detector(arguments.model, device=arguments.device)
@@ -47,48 +49,60 @@ def run(arguments: Arguments) -> int:
         table = None
         if arguments.csv is not None:
             table = stack.enter_context(CsvFile(arguments.csv, (*CSV_COLUMNS, *_TRUTH), inputs=inputs))
-        recorder = _Recorder(detector, images, table)
+        recorder = EvaluationRecorder(detector, images, table)
         report = evaluate(recorder, images, progress=progress)
     if len(report.failed) == len(images):
-        raise DatasetError(f"none of the {len(images)} images could be judged; first: {report.failed[0].error}")
-    tell(report, as_json=arguments.json)
+        raise DatasetError(f"none of the {len(images)} images could be read; first: {report.failed[0].error}")
+    tell(report, recorder.not_judged(report), as_json=arguments.json)
     if arguments.confusion is not None and detector.calibration is not None:
         failed = {image.name for image in report.failed}
         scored = [(image, score) for image, score in recorder.scored if image.name not in failed]
         title, limits = title_of(arguments.model, arguments.data), detector.config.image
         write_confusion(scored, detector.calibration, arguments.confusion, limits=limits, title=title)
     if report.failed:
-        say(f"error: {len(report.failed)} of {len(images)} images could not be judged, see the output for why")
+        say(f"error: {len(report.failed)} of {len(images)} images could not be read, see the output for why")
     return FAILED if report.failed else DONE
 
 
-def tell(report: EvaluationReport, *, as_json: bool) -> None:
-    """Print a report, counts first."""
+def tell(report: EvaluationReport, not_judged: Sequence[str], *, as_json: bool) -> None:
+    """Print a report, counts first, and below them how many of the images --predict would not judge."""
     if as_json:
-        emit(json_line(report.to_dict()))
+        emit(json_line(evaluation_facts(report, not_judged)))
         return
-    for line in report.lines():
+    counts, *others = report.lines()
+    n = report.overall.n_damaged + report.overall.n_undamaged
+    refused = f"{len(not_judged)} of these {n} images --predict would not judge; here they count by their score"
+    for line in (counts, *([refused] if not_judged else []), *others):
         emit(printable_name(line))
 
 
-class _Recorder:
-    """The detector, writing a CSV row beside each prediction and keeping what the confusion picture shows."""
+def evaluation_facts(report: EvaluationReport, not_judged: Sequence[str]) -> dict[str, Any]:
+    """Return the same ready for JSON."""
+    return {**report.to_dict(), "not_judged": list(not_judged)}
 
-    def __init__(self, detector: Detector, images: tuple[LabelledImage, ...], table: CsvFile | None) -> None:
+
+class EvaluationRecorder:
+    """The detector, keeping what is to be said besides the figures, and writing a CSV row beside each prediction."""
+
+    def __init__(self, detector: Detector, images: Sequence[LabelledImage], table: CsvFile | None = None) -> None:
         self._detector = detector
         self._truth = {image.path: image for image in images}
         self._table = table
+        self._refused: list[str] = []
         self.scored: list[tuple[LabelledImage, float]] = []
 
     @property
     def calibration(self) -> Calibration | None:
+        """The calibration that stands."""
         return self._detector.calibration
 
     @property
     def bank_images(self) -> tuple[BankImage, ...]:
+        """The images of the memory bank."""
         return self._detector.bank_images
 
     def predict(self, path: Path, /, *, part_type: str = "") -> Prediction:
+        """Return the detector's verdict on one image."""
         try:
             prediction = self._detector.predict(path, part_type=part_type)
         except ImageError as error:
@@ -96,7 +110,14 @@ class _Recorder:
             raise
         self._write(path, Row(str(path), prediction))
         self.scored.append((self._truth[path], prediction.score))
+        if prediction.label == NOT_JUDGED:
+            self._refused.append(self._truth[path].name)
         return prediction
+
+    def not_judged(self, report: EvaluationReport) -> tuple[str, ...]:
+        """Return the images of a report that are too unlike those of training for --predict to judge."""
+        failed = {image.name for image in report.failed}
+        return tuple(name for name in self._refused if name not in failed)
 
     def _write(self, path: Path, row: Row) -> None:
         if self._table is not None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
+from anomaly.calibration import Calibration
 from anomaly.cli.judging import check_part_type, is_folder, listed_images, say_failures
 from anomaly.cli.options import DEFAULT_HEATMAPS, DONE, FAILED
 from anomaly.cli.output import check_place, emit, say
@@ -37,7 +38,7 @@ def run(arguments: Arguments) -> int:
     Returns
     -------
     int
-        0, or 1 if an image could not be judged.
+        0, or 1 if an image could not be read.
     """
     images = listed_images(arguments.images)
     outputs = _outputs([path for path, _ in images], arguments.images, arguments.output or Path(DEFAULT_HEATMAPS))
@@ -71,14 +72,14 @@ def _rows(
             continue
         image, prediction = found
         _make_folder(output.parent)
-        write_image(draw_heatmap(detector, image, prediction), output)
+        write_image(draw_heatmap(detector, image, prediction, part_type=part_type), output)
         yield Row(prediction.path, prediction)
 
 
 def _judge(
     detector: Detector, path: str, error: ImageError | None, part_type: str
 ) -> tuple[UInt8Array, Prediction] | Row:
-    """Return a photograph and what is predicted of it, or the row that says why it cannot be judged."""
+    """Return a photograph and what is predicted of it, or the row that says why it cannot be read."""
     try:
         if error is not None:
             raise error
@@ -88,8 +89,27 @@ def _judge(
         return Row(path, None, str(reason))
 
 
-def draw_heatmap(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:
-    """Return the picture of one prediction, on the colour scale of this trained model."""
+def draw_heatmap(
+    detector: Detector,
+    image: UInt8Array,
+    prediction: Prediction,
+    *,
+    part_type: str = "",
+    title: str | None = None,
+    suspicion: str = "",
+) -> UInt8Array:
+    """Return the picture of one prediction, on the colour scale of this trained model.
+
+    Parameters
+    ----------
+    detector : Detector
+    image : ndarray of uint8, (H, W, 3)
+    prediction : Prediction
+    part_type : str
+        By whose threshold it was judged.
+    title, suspicion : str
+        As in :func:`anomaly.render_heatmap`.
+    """
     names = {nearest.image for nearest in prediction.nearest}
     calibration = detector.calibration
     return render_heatmap(
@@ -97,7 +117,17 @@ def draw_heatmap(detector: Detector, image: UInt8Array, prediction: Prediction) 
         prediction,
         scale_max=scale_end(None if calibration is None else calibration.threshold),
         nearest_images={name: detector.bank_picture(name) for name in names},
+        title=title,
+        threshold_of=_threshold_of(calibration, part_type),
+        suspicion=suspicion,
     )
+
+
+def _threshold_of(calibration: Calibration | None, part_type: str) -> str:
+    """Say whose threshold it is; empty where all part types have the same."""
+    if calibration is None or not calibration.by_part_type:
+        return ""
+    return f"part type {part_type}" if part_type in calibration.by_part_type else "all other part types"
 
 
 def _line(row: Row, output: Path, *, as_json: bool) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 
 from anomaly.cli.options import EXIT_STATUSES, VERBS, Option, Verb
 
-_WIDTH = 100
+_WIDTH, _LEAST_WIDTH = 100, 50
 _COLUMN = 30
 
 
@@ -38,10 +39,15 @@ def _usage(option: Option) -> str:
 
 def _entries(rows: list[tuple[str, str]]) -> list[str]:
     lines: list[str] = []
+    width = max(_LEAST_WIDTH, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns))
     for left, text in rows:
-        folded = textwrap.wrap(text, _WIDTH - _COLUMN)
+        folded = textwrap.wrap(text, width - _COLUMN)
         if len(left) > _COLUMN - 4:
-            lines.append(f"  {left}")
+            broken = left if len(left) + 2 <= width else left.replace(",", ", ")  # a long list of choices
+            lines += textwrap.wrap(
+                broken, width, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False,
+                break_long_words=False,
+            )  # fmt: skip
             left = ""
         lines += [f"  {left if i == 0 else '':{_COLUMN - 2}}{part}".rstrip() for i, part in enumerate(folded)]
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -112,14 +112,19 @@ def _lines(facts: Mapping[str, Any]) -> list[str]:
         f"backbone      {backbone['name']} from {backbone['origin']}, sha256 {backbone['sha256'][:12]}, "
         f"licence {backbone['licence']}",
     ]
-    lines += [f"chosen        {reason}" for reason in facts["selection"]]
-    lines += [f"view          {line}" for line in facts["parts"]]
+    lines += _named("chosen", facts["selection"])
+    lines += _named("parts", facts["parts"])
     lines += _setting_lines(config)
     return [
         *lines,
         *_calibration_lines(facts["calibration"], facts["model"]),
         f"libraries     {_pairs(facts['libraries'], ' ')}",
     ]
+
+
+def _named(heading: str, told: Sequence[str]) -> list[str]:
+    """Put a heading before lines, which some of them begin with themselves."""
+    return [f"{heading:<13} {line.removeprefix(f'{heading}: ')}" for line in told]
 
 
 def _setting_lines(config: Mapping[str, Any]) -> list[str]:

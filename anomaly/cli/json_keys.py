@@ -18,7 +18,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "--recalibrate --history": ("event", *_RECORD, "stands"),
     "--evaluate": (
         "overall", "by_part_type", "by_defect", "by_group", "threshold", "reinspect_above", "confidence", "pixels",
-        "probabilities", "failed", "part_type_thresholds",
+        "probabilities", "failed", "part_type_thresholds", "not_judged",
     ),
     "--info": (
         "model", "fingerprint", "format", "bytes", "created", "data", "layout", "notes", "selection", "parts", "splits",
@@ -42,7 +42,8 @@ REMARKS = {
     "many are to be reinspected; `by_part_type` where types have thresholds of their own",
     "--recalibrate --history": "an object a line; a rollback has `event`, `from_version`, `to_version`, `created` and "
     "`reason`",
-    "--evaluate": 'a measure that is undefined is `{"undefined": why}`, a rate has its interval',
+    "--evaluate": 'a measure that is undefined is `{"undefined": why}`, a rate has its interval; `not_judged` names '
+    "the images that `--predict` would not judge, and that count here by their score",
     "--verdict": "an object for each image; `label` is what was judged",
     "--monitor": "`start`, `alarm` and `last` have `number`, of the picture, and `time`",
     "--learn-good, --forget": "see [below](#changing-the-memory-bank)",

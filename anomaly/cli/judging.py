@@ -99,7 +99,7 @@ def say_failures(failed: int, total: int) -> None:
     """Sum up on stderr why the exit status is 1."""
     if failed:
         noun = "image" if total == 1 else "images"
-        say(f"error: {failed} of {total} {noun} could not be judged, see the output for why")
+        say(f"error: {failed} of {total} {noun} could not be read, see the output for why")
 
 
 def is_folder(name: Path | str) -> bool:

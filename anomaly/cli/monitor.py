@@ -56,7 +56,7 @@ def run(arguments: Arguments) -> int:
     if arguments.chart is not None:
         from anomaly.drift.chart import draw_chart
 
-        replace_file(arguments.chart, draw_chart(report))
+        replace_file(arguments.chart, draw_chart(report, reference, title=_title(arguments, entries)))
     if arguments.json:
         emit(json_line(_facts(report, entries)))
     else:
@@ -76,10 +76,13 @@ def _usual(detector: Detector, arguments: Arguments) -> float:
 
 def _lines(report: DriftReport, entries: Sequence[JournalEntry]) -> list[str]:
     span = f"{counted(report.pictures, 'picture')}, {entries[0].time} to {entries[-1].time}"
-    bound = f"at most one false alarm in {report.level:.0f} ordinary pictures on average"
+    bound = f"at most one false alarm in {report.level:,.0f} ordinary pictures on average"
     if report.alarm is None or report.start is None or report.cause is None or report.stream is None:
         strongest = float(report.evidence.max())
-        return [f"no change: {span}", f"evidence {strongest:.3g} of {report.level:.0f} at most ({bound})"]
+        return [
+            f"no change found so far: {span}",
+            f"evidence of a change: {_readable(strongest)} at most, and an alarm at {report.level:,.0f} ({bound})",
+        ]
     return [
         f"changed: {report.cause.words}",
         f"since about picture {report.start + 1} of {report.pictures}, {entries[report.start].path}, "
@@ -92,6 +95,22 @@ def _lines(report: DriftReport, entries: Sequence[JournalEntry]) -> list[str]:
         "after the last one read here count then; if more are judged before it is mended, give the time of the "
         "mending, in UTC)",
     ]
+
+
+def _readable(value: float) -> str:
+    """Write a number that may be small or very large without an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3f}" if value < 1 else f"{value:.3g}"
+
+
+def _title(arguments: Arguments, entries: Sequence[JournalEntry]) -> str:
+    """Say over the chart which pictures it shows."""
+    assert arguments.journal is not None
+    first, last = (time(entry.time for entry in entries)[:16].replace("T", " ") for time in (min, max))
+    span = first if first == last else f"{first} to {last}"
+    return printable_name(
+        f"{arguments.model.name or arguments.model}, journal {arguments.journal.name}: "
+        f"{counted(len(entries), 'picture')}, {span} UTC"
+    )
 
 
 def _other_cause(report: DriftReport) -> list[str]:

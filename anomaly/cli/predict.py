@@ -29,7 +29,7 @@ def run(arguments: Arguments) -> int:
     Returns
     -------
     int
-        0; 1 if an image could not be judged; 3 if one is damaged or to be reinspected and the user asked for it.
+        0; 1 if an image could not be read; 3 if one is damaged or to be reinspected and the user asked for it.
     """
     if arguments.ray is not None:
         from anomaly.cli.predict_cluster import run_on_cluster

@@ -92,7 +92,8 @@ def _bar() -> Bar:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
+        # A row is one line, however narrow the terminal is: the terminal wraps it, and it can be copied whole.
+        console=Console(stderr=True, soft_wrap=True),
         transient=True,
         # Lines for a terminal are printed above the bar; a pipe must get them as they are.
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),

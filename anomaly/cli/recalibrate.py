@@ -117,6 +117,7 @@ def _list(detector: Detector, arguments: Arguments) -> int:
     if not arguments.json:
         for line in history.lines():
             emit(printable_name(line))
+        emit("* stands before the calibration that is in use")
         return DONE
     for record in history.records:
         emit(json_line({"event": "calibration", **_facts(record), "stands": record == history.active}))
@@ -140,7 +141,7 @@ def _tell_change(before: Detector, after: Detector, arguments: Arguments) -> Non
         previous = {"previous_version": old.version, "previous_threshold": old.calibration.threshold} if old else {}
         emit(json_line({**_facts(new), **previous}))
         return
-    was = f", was {old.calibration.threshold:.6g} in calibration {old.version}" if old else ""
+    was = f"; the threshold was {old.calibration.threshold:.6g} in calibration {old.version}" if old else ""
     emit(f"calibration {new.version} stands{was}")
     for line in new.calibration.lines():
         emit(printable_name(line))

@@ -53,7 +53,7 @@ how the picture was taken: {quality} (a list; in CSV one text). `p_value` is the
 `reinspect_above` where there are two thresholds; regions then lie above the lower one. `parts` is a list of objects
 with `x`, `y`, `width`, `height`, `area_px`, `cut_off` (by the border of the image), `score` and `label`, from top to
 bottom; null for an undamaged image, whose parts are not looked for. What is not known is null; `error` says why an
-image could not be judged.
+image could not be read.
 `--heatmap --json` adds `heatmap`, the picture that was written.
 
 `--csv` has the columns {csv}. `regions` and `parts` count them there, and

@@ -55,7 +55,7 @@ class Row:
     path : str
         As the user named it, or below the folder that the user named.
     prediction : Prediction or None
-        None: it could not be judged.
+        None: it could not be read.
     error : str or None
         Why not; one line.
     """
@@ -121,7 +121,8 @@ def text_line(row: Row) -> str:
         return f"{name}  not judged  {printable_name(row.error or '')}"
     if found.threshold is None:
         return f"{name}  score only  score {score_text(found.score, 4)}   not calibrated, so no label"
-    parts = [f"{name}  {found.label:<10}", *_likelihood(found)]
+    # A space more than the longest label that fits: with the one that joins, every label has two before what follows.
+    parts = [f"{name}  {found.label:<9} ", *_likelihood(found)]
     if found.reinspect_above is None:
         score, threshold = _apart(found.score, found.threshold)
         parts.append(f"score {score}, threshold {threshold}")

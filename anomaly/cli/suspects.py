@@ -17,6 +17,7 @@ from anomaly.imaging.names import printable_name
 from anomaly.imaging.numbers import score_text
 
 if TYPE_CHECKING:
+    from anomaly.detector.suspects import Suspect
     from anomaly.detector.training import Training
 
 MOST_PICTURES = 20
@@ -65,7 +66,10 @@ def draw_suspects(training: Training, paths: Mapping[str, Path], model: Path, pr
         prediction = detector.predict(image, part_type=part_type, exclude_group=groups.get(suspect.name))
         folder.mkdir(parents=True, exist_ok=True)
         drawn[suspect.name] = folder / f"suspect-{place:02d}_{PurePosixPath(suspect.name).stem[:80]}.png"
-        write_image(draw_heatmap(detector, image, prediction), drawn[suspect.name])
+        picture = draw_heatmap(
+            detector, image, prediction, part_type=part_type, title=suspect.name, suspicion=_suspicion(suspect)
+        )
+        write_image(picture, drawn[suspect.name])
         progress("drawing suspects", place, len(first))
     return drawn
 
@@ -103,9 +107,18 @@ def suspect_lines(training: Training, drawn: Mapping[str, Path], model: Path) ->
         + (f"; heatmaps in {suspects_folder(model)}" if drawn else "")
     ]
     for suspect in suspects:
-        fate = "left out of the memory bank" if suspect.left_out else "in the memory bank"
-        lines.append(f"suspect {suspect.name}  score {score_text(suspect.score)}, {fate}")
+        lines.append(f"suspect {suspect.name}  score {score_text(suspect.score)}, {_fate(suspect)}")
     return [printable_name(line) for line in lines]
+
+
+def _suspicion(suspect: Suspect) -> str:
+    """Say in its picture why an image is suspected."""
+    score, limit = score_text(suspect.score), score_text(suspect.limit)
+    return f"Labelled undamaged, looks damaged: score {score}, limit {limit} among the others; {_fate(suspect)}"
+
+
+def _fate(suspect: Suspect) -> str:
+    return "left out of the memory bank" if suspect.left_out else "in the memory bank"
 
 
 def _clear(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly.cli.data_folder import folder_to_train_on
-from anomaly.cli.evaluate import tell
+from anomaly.cli.evaluate import EvaluationRecorder, evaluation_facts, tell
 from anomaly.cli.info import split_counts, split_lines
 from anomaly.cli.options import DONE, FAILED
 from anomaly.cli.output import emit, say
@@ -54,7 +54,7 @@ def run(arguments: Arguments) -> int:
         training = train(dataset, config, data=name, fixed=fixed, device=device, embed_all=embed_all, progress=progress)
         if experiment is not None:
             training = _with_reason(training, experiment)
-        report = _test(training, progress)
+        report, not_judged = _test(training, progress)
         save_detector(training.detector, arguments.model)
         undrawn, drawn = "", {}
         try:
@@ -63,15 +63,15 @@ def run(arguments: Arguments) -> int:
         except (ImageError, OutputError) as error:  # the trained model stands, and is told of first
             undrawn = str(error)
     if arguments.json:
-        facts = {**_facts(training.detector, report, arguments.model), "suspects": suspect_facts(training, drawn)}
-        emit(json_line(facts))
+        facts = _facts(training.detector, report, not_judged, arguments.model)
+        emit(json_line({**facts, "suspects": suspect_facts(training, drawn)}))
     else:
-        _tell(training.detector, report, arguments.model)
+        _tell(training.detector, report, not_judged, arguments.model)
         for line in suspect_lines(training, drawn, arguments.model):
             emit(line)
     failed = () if report is None else report.failed
     if failed:
-        say(f"error: {len(failed)} of {len(training.test)} test images could not be judged, see the output for why")
+        say(f"error: {len(failed)} of {len(training.test)} test images could not be read, see the output for why")
     if undrawn:
         say(f"error: the training images that look damaged could not be drawn: {printable_name(undrawn)}")
     return FAILED if failed or undrawn else DONE
@@ -129,14 +129,17 @@ def _with_reason(training: Training, experiment: Experiment) -> Training:
     return dataclasses.replace(training, detector=dataclasses.replace(training.detector, provenance=provenance))
 
 
-def _test(training: Training, progress: Reporter) -> EvaluationReport | None:
+def _test(training: Training, progress: Reporter) -> tuple[EvaluationReport | None, tuple[str, ...]]:
+    """Return what the test split says, and which of its images --predict would not judge."""
     images = training.test
     if not images:
-        return None
-    return evaluate(training.detector, images, progress=lambda _, done, total: progress("testing", done, total))
+        return None, ()
+    recorder = EvaluationRecorder(training.detector, images)
+    report = evaluate(recorder, images, progress=lambda _, done, total: progress("testing", done, total))
+    return report, recorder.not_judged(report)
 
 
-def _tell(detector: Detector, report: EvaluationReport | None, model: Path) -> None:
+def _tell(detector: Detector, report: EvaluationReport | None, not_judged: tuple[str, ...], model: Path) -> None:
     for line in split_lines(split_counts(detector)):
         emit(printable_name(line))
     for note in detector.provenance.notes:
@@ -153,11 +156,13 @@ def _tell(detector: Detector, report: EvaluationReport | None, model: Path) -> N
         emit("test: no image is in the test split, so nothing is known about images that were not looked at")
     else:
         emit("on the test split, which nothing above has seen:")
-        tell(report, as_json=False)
+        tell(report, not_judged, as_json=False)
     emit(f"saved to {printable_name(model)}, fingerprint {fingerprint(model)}")
 
 
-def _facts(detector: Detector, report: EvaluationReport | None, model: Path) -> dict[str, Any]:
+def _facts(
+    detector: Detector, report: EvaluationReport | None, not_judged: tuple[str, ...], model: Path
+) -> dict[str, Any]:
     record = detector.record
     assert record is not None
     calibration = record.calibration
@@ -180,5 +185,7 @@ def _facts(detector: Detector, report: EvaluationReport | None, model: Path) -> 
             "misses": calibration.misses,
             "notes": list(calibration.notes),
         },
-        "test": {"undefined": "no image is in the test split"} if report is None else report.to_dict(),
+        "test": {"undefined": "no image is in the test split"}
+        if report is None
+        else evaluation_facts(report, not_judged),
     }

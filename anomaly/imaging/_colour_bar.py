@@ -15,7 +15,9 @@ _SIZE = 15
 _PAD = 8  # px between the middle of the first or last label and the end of the bar
 
 
-def draw_colour_bar(width: int, height: int, *, scale_max: float, threshold: float | None) -> Image.Image:
+def draw_colour_bar(
+    width: int, height: int, *, scale_max: float, threshold: float | None, mark: tuple[str, str] = ("threshold", "")
+) -> Image.Image:
     """Draw the scale from 0 (bottom) to ``scale_max`` (top) with the threshold as a mark across it.
 
     Parameters
@@ -25,6 +27,8 @@ def draw_colour_bar(width: int, height: int, *, scale_max: float, threshold: flo
     scale_max : float
     threshold : float or None
         None: no mark, and a note says so.
+    mark : tuple of str
+        What stands beside the mark: a line, and what precedes the number on the next.
     """
     bar = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(bar)
@@ -40,7 +44,7 @@ def draw_colour_bar(width: int, height: int, *, scale_max: float, threshold: flo
     if threshold is None:
         taken.append((_two_lines(draw, _PAD + 32, "no threshold", "yet"), 30))
     elif threshold > scale_max:
-        taken.append((_two_lines(draw, _PAD + 32, "threshold", f"{score_text(threshold)}, beyond"), 30))
+        taken.append((_two_lines(draw, _PAD + 32, mark[0], f"{mark[1]}{score_text(threshold)}, beyond"), 30))
     elif threshold >= 0:
         y = row(threshold)
         draw.rectangle((-1, y - 2, _BAR + 7, y + 2), fill=INK)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from anomaly.imaging._colours import INK, MAT, PAPER, RULE, SOFT_INK, VERMILLION, draw_contour
-from anomaly.imaging._lettering import font, write
+from anomaly.imaging._lettering import write
 from anomaly.types import BoolArray, NearestPatch, Region, UInt8Array
 
 _CAPTION = 80  # px below the crops
@@ -89,11 +89,8 @@ def draw_card(
         draw_badge(draw, (0, top - 2), number)
     write(draw, (indent, top), first_line, size=16, colour=INK, width=width - indent)
     write(draw, (0, top + 25), second_line, size=14, colour=SOFT_INK, width=width)
-    tail = f", distance {nearest.distance:.3g}"
     used = write(draw, (0, top + 45), "nearest: ", size=14, colour=SOFT_INK)
-    room = width - used - font(14).getlength(tail)
-    used += write(draw, (used, top + 45), nearest.image, size=14, colour=SOFT_INK, width=room)
-    write(draw, (used, top + 45), tail, size=14, colour=SOFT_INK)
+    write(draw, (used, top + 45), nearest.image, size=14, colour=SOFT_INK, width=width - used)
     return card
 
 

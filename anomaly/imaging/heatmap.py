@@ -33,9 +33,17 @@ from anomaly.imaging._comparison import (
     enlarging,
     field_of_view,
 )
-from anomaly.imaging._lettering import font, write
+from anomaly.imaging._heatmap_words import (
+    caption_words,
+    findings_words,
+    footer_words,
+    header_words,
+    is_refused,
+    mark_words,
+    picture_words,
+)
+from anomaly.imaging._lettering import font, wrapped, write
 from anomaly.imaging.decode import check_image
-from anomaly.imaging.numbers import score_text
 from anomaly.types import BoolArray, PartVerdict, Prediction, Region, UInt8Array, Verdict
 
 __all__ = ["BankPicture", "render_heatmap"]
@@ -53,6 +61,7 @@ _VERDICTS: Mapping[Verdict | None, tuple[str, tuple[int, int, int]]] = {
     "not judged": ("NOT JUDGED", SOFT_INK),
     None: ("NOT CALIBRATED", SOFT_INK),
 }
+_SUSPECT = ("SUSPECT", AMBER)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +75,13 @@ class _Scene:
     width: int
     height: int
     slot_height: int
+    threshold_of: str
+    suspicion: str
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """What is outlined and numbered: nothing where the picture was refused, since its map then means nothing."""
+        return () if is_refused(self.prediction) else self.prediction.regions
 
 
 def render_heatmap(
@@ -75,13 +91,16 @@ def render_heatmap(
     scale_max: float,
     nearest_images: Mapping[str, BankPicture],
     title: str | None = None,
+    threshold_of: str = "",
+    suspicion: str = "",
 ) -> UInt8Array:
     """Draw the picture that ``--heatmap`` writes.
 
     Left the photograph with the regions outlined and numbered, right the anomaly map on the fixed scale
     0 .. ``scale_max`` with the threshold as contour and as mark on the colour bar, below for the strongest
     regions the crop beside the nearest good patch, both with the same field of view in original pixels. Where parts
-    were told apart, corners in the colour of its verdict mark each of them.
+    were told apart, corners in the colour of its verdict mark each of them. A picture that was not judged says why, and
+    has neither regions nor contour.
 
     Parameters
     ----------
@@ -96,6 +115,10 @@ def render_heatmap(
         Pictures by the names that ``prediction.nearest`` uses; a missing one is said to be missing.
     title : str, optional
         Stands in the header; the file's name by default.
+    threshold_of : str, optional
+        Whose threshold it is, where a trained model has several: ``"part type m8"``.
+    suspicion : str, optional
+        Why an image of the training is suspected; stands in place of the verdict.
 
     Returns
     -------
@@ -108,16 +131,8 @@ def render_heatmap(
     ConfigError
         ``scale_max`` is not positive and finite.
     """
-    check_image(image)
-    if prediction.anomaly_map.shape != image.shape[:2]:
-        raise ImageError(
-            f"expected an anomaly map of the image's size {image.shape[:2]}, got "
-            f"{prediction.anomaly_map.shape}; predict this image again",
-            path=prediction.path,
-        )
-    if not (math.isfinite(scale_max) and scale_max > 0):
-        raise ConfigError(f"expected a positive end of the colour scale, got {scale_max}; fit it again")
-    scene = _scene(image, prediction, scale_max)
+    _check(image, prediction, scale_max)
+    scene = _scene(image, prediction, scale_max, threshold_of=threshold_of, suspicion=suspicion)
     blocks = [
         _header(scene, PurePath(prediction.path).name if title is None else title),
         _panels(scene),
@@ -127,12 +142,26 @@ def render_heatmap(
     return _stack(blocks)
 
 
-def _scene(image: UInt8Array, prediction: Prediction, scale_max: float) -> _Scene:
+def _check(image: UInt8Array, prediction: Prediction, scale_max: float) -> None:
+    check_image(image)
+    if prediction.anomaly_map.shape != image.shape[:2]:
+        raise ImageError(
+            f"expected an anomaly map of the image's size {image.shape[:2]}, got "
+            f"{prediction.anomaly_map.shape}; predict this image again",
+            path=prediction.path,
+        )
+    if not (math.isfinite(scale_max) and scale_max > 0):
+        raise ConfigError(f"expected a positive end of the colour scale, got {scale_max}; fit it again")
+
+
+def _scene(
+    image: UInt8Array, prediction: Prediction, scale_max: float, *, threshold_of: str = "", suspicion: str = ""
+) -> _Scene:
     height, width = image.shape[:2]
     factor = min(_PANEL[0] / width, _PANEL[1] / height)
     # A line of pixels would vanish: it is widened to eight.
     shown_height, shown_width = max(8, round(height * factor)), max(8, round(width * factor))
-    threshold = prediction.region_threshold
+    threshold = None if is_refused(prediction) else prediction.region_threshold
     return _Scene(
         image=image,
         prediction=prediction,
@@ -141,6 +170,8 @@ def _scene(image: UInt8Array, prediction: Prediction, scale_max: float) -> _Scen
         width=shown_width,
         height=shown_height,
         slot_height=max(_LEAST_SLOT, shown_height),
+        threshold_of=threshold_of,
+        suspicion=suspicion,
     )
 
 
@@ -157,41 +188,22 @@ def _stack(blocks: list[Image.Image]) -> UInt8Array:
 
 
 def _header(scene: _Scene, title: str) -> Image.Image:
-    block = Image.new("RGB", (_CONTENT, 84), PAPER)
+    size = f"{scene.image.shape[1]} x {scene.image.shape[0]} px"
+    told = [*header_words(scene.prediction, threshold_of=scene.threshold_of, suspicion=scene.suspicion), size]
+    lines = [(line, SOFT_INK) for line in wrapped(told, between="   ·   ", size=18, width=_CONTENT)]
+    words = picture_words(scene.prediction).split()
+    lines += [(line, INK) for line in wrapped(words, between=" ", size=18, width=_CONTENT)]
+    block = Image.new("RGB", (_CONTENT, 58 + 26 * len(lines)), PAPER)
     draw = ImageDraw.Draw(block)
-    verdict, colour = _VERDICTS[scene.prediction.label]
+    verdict, colour = _SUSPECT if scene.suspicion else _VERDICTS[scene.prediction.label]
     badge = round(font(22).getlength(verdict)) + 32
     draw.rectangle((0, 0, badge, 41), fill=colour)
     write(draw, (badge / 2, 21), verdict, size=22, colour=PAPER, anchor="mm")
     left = badge + 18
     write(draw, (left, 21), title, size=26, colour=INK, anchor="lm", width=_CONTENT - left)
-    write(draw, (0, 58), _sentence(scene), size=18, colour=SOFT_INK, width=_CONTENT)
+    for number, (line, ink) in enumerate(lines):
+        write(draw, (0, 58 + 26 * number), line, size=18, colour=ink, width=_CONTENT)
     return block
-
-
-def _sentence(scene: _Scene) -> str:
-    """Say the numbers in words."""
-    found = scene.prediction
-    score = f"Score {score_text(found.score)}"
-    if found.threshold is None:
-        parts = [f"{score}, no threshold yet: this detector has not been calibrated"]
-    elif found.reinspect_above is None:
-        side = "above" if found.score > found.threshold else "not above"
-        parts = [f"{score}, {side} the threshold {score_text(found.threshold)}"]
-    else:
-        low, high = score_text(found.reinspect_above), score_text(found.threshold)
-        parts = [f"{score}, thresholds {low} and {high}"]
-    if found.probability is not None:
-        text = f"probability of damage {found.probability:.2f}"
-        if found.probability_low is not None and found.probability_high is not None:
-            text += f" ({found.probability_low:.2f}-{found.probability_high:.2f})"
-        parts.append(text)
-    elif found.p_value is not None:
-        parts.append(f"p-value {found.p_value:.2g}")
-    if found.parts is not None:
-        parts.append(found.parts_in_words)
-    parts.append(f"{scene.image.shape[1]} x {scene.image.shape[0]} px")
-    return "   ·   ".join(parts)
 
 
 def _panels(scene: _Scene) -> Image.Image:
@@ -213,6 +225,7 @@ def _panels(scene: _Scene) -> Image.Image:
         scene.slot_height,
         scale_max=scene.scale_max,
         threshold=scene.prediction.region_threshold,
+        mark=mark_words(scene.prediction),
     )
     block.paste(bar, (bar_left, head))
     return block
@@ -227,9 +240,9 @@ def _photograph(scene: _Scene) -> Image.Image:
     picture = _shown(scene, Image.fromarray(scene.image))
     draw = ImageDraw.Draw(picture)
     across, down = scene.width / scene.image.shape[1], scene.height / scene.image.shape[0]
-    for part in scene.prediction.parts or ():
+    for part in () if is_refused(scene.prediction) else scene.prediction.parts or ():
         _draw_corners(draw, _outline(part, across, down, picture.size), part.label)
-    boxes = [_outline(region, across, down, picture.size) for region in scene.prediction.regions]
+    boxes = [_outline(region, across, down, picture.size) for region in scene.regions]
     for left, top, right, bottom in boxes:
         draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=PAPER)
         draw.rectangle((left, top, right, bottom), outline=VERMILLION, width=2)
@@ -300,7 +313,7 @@ def _map(scene: _Scene) -> Image.Image:
 def _cards(scene: _Scene, nearest_images: Mapping[str, BankPicture]) -> Image.Image:
     found = scene.prediction
     judged = BankPicture(scene.image, width=scene.image.shape[1], height=scene.image.shape[0])
-    regions: list[Region | None] = list(found.regions[:_CARDS]) or [None]
+    regions: list[Region | None] = list(scene.regions[:_CARDS]) or [None]
     crop = 160 if len(regions) > 2 else 248
     cards = [
         draw_card(
@@ -311,7 +324,7 @@ def _cards(scene: _Scene, nearest_images: Mapping[str, BankPicture]) -> Image.Im
             crop=crop,
             nearest=nearest,
             good=nearest_images.get(nearest.image),
-            heading=_caption(scene, region, number),
+            heading=caption_words(found, region, number, at=_place(scene, region)),
         )
         for number, (region, nearest) in enumerate(zip(regions, found.nearest, strict=False), start=1)
     ]
@@ -319,7 +332,7 @@ def _cards(scene: _Scene, nearest_images: Mapping[str, BankPicture]) -> Image.Im
     block = Image.new("RGB", (_CONTENT, head + max((card.height for card in cards), default=0)), PAPER)
     draw = ImageDraw.Draw(block)
     draw.line((0, 0, _CONTENT, 0), fill=RULE)
-    write(draw, (0, 12), _findings(scene), size=18, colour=INK, width=_CONTENT)
+    write(draw, (0, 12), findings_words(found, cards=_CARDS), size=18, colour=INK, width=_CONTENT)
     for column, card in enumerate(cards):
         block.paste(card, (column * (card_width(crop) + 24), head))
     return block
@@ -334,48 +347,16 @@ def _place(scene: _Scene, region: Region | None) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def _findings(scene: _Scene) -> str:
-    found = scene.prediction
-    threshold = found.region_threshold
-    if threshold is None:
-        return "Strongest place of the map, beside the most similar place of a good part"
-    count = len(found.regions)
-    if count == 0:
-        return "Nothing above the threshold. Strongest place, beside the most similar place of a good part:"
-    text = "1 region above the threshold" if count == 1 else f"{count} regions above the threshold"
-    if found.score <= threshold:
-        text += " (too small to lift the score of the image above it)"
-    if count > _CARDS:
-        text += f", the strongest {_CARDS} shown here"
-    beside = "beside it" if count == 1 else "beside each"
-    return f"{text}; {beside}, the most similar place of a good part"
-
-
-def _caption(scene: _Scene, region: Region | None, number: int) -> tuple[str, str, str]:
-    threshold = scene.prediction.region_threshold
-    x, y = _place(scene, region)
-    peak = f"peak {score_text(float(scene.prediction.anomaly_map[y, x]))}"
-    if region is None:
-        below = "" if threshold is None else f", threshold {score_text(threshold)}"
-        return "", f"at x {x}, y {y}", peak + below
-    size = f"{region.width} x {region.height} px at x {region.x}, y {region.y}"
-    ratio = "" if not threshold or threshold < 0 else f", {region.peak / threshold:.2g} times the threshold"
-    return str(number), size, f"peak {score_text(region.peak)}{ratio}"
-
-
 def _footer(scene: _Scene) -> Image.Image:
-    block = Image.new("RGB", (_CONTENT, 20), PAPER)
-    marks = []
-    if scene.mask is not None and scene.mask.any():
-        marks.append("The white line is the threshold.")
-    if scene.prediction.parts:
-        marks.append("Corners mark the parts in the colour of their verdict.")
-    text = " ".join(
-        [
-            f"Colours run from 0 to {scene.scale_max:.3g} for every image of this trained model.",
-            *marks,
-            "Crops of a pair have one scale; ticks point at the compared patch.",
-        ]
+    told = footer_words(
+        scene.prediction,
+        scale_max=scene.scale_max,
+        line=scene.mask is not None and bool(scene.mask.any()),
+        threshold_of=scene.threshold_of,
     )
-    write(ImageDraw.Draw(block), (0, 2), text, size=14, colour=SOFT_INK, width=_CONTENT)
+    lines = wrapped(told, between=" ", size=14, width=_CONTENT)
+    block = Image.new("RGB", (_CONTENT, 20 * len(lines)), PAPER)
+    draw = ImageDraw.Draw(block)
+    for number, line in enumerate(lines):
+        write(draw, (0, 2 + 20 * number), line, size=14, colour=SOFT_INK, width=_CONTENT)
     return block

@@ -140,7 +140,7 @@ def test_broken_image(kind: str, trained_model: Path, tmp_path: Path, capsys: py
     assert rows[0]["score"] is None
     assert told in rows[0]["error"]
     assert rows[1]["label"] == "undamaged"
-    assert err.startswith("error: 1 of 2 images could not be judged")
+    assert err.startswith("error: 1 of 2 images could not be read")
 
 
 @pytest.mark.slow

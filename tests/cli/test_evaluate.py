@@ -135,7 +135,7 @@ def test_what_cannot_be_read_is_listed_and_counts_nowhere(
     out, err = capsys.readouterr()
     assert "0 of 2 undamaged flagged" in out
     assert "not scored: good/empty.png: " in out
-    assert err == "error: 1 of 4 images could not be judged, see the output for why\n"
+    assert err == "error: 1 of 4 images could not be read, see the output for why\n"
 
 
 def test_nothing_readable_is_no_report(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +144,7 @@ def test_nothing_readable_is_no_report(trained_model: Path, tmp_path: Path, caps
     assert main(["--evaluate", "--data", str(tmp_path), "--model", str(trained_model), "--quiet"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("error: none of the 1 images could be judged")
+    assert err.startswith("error: none of the 1 images could be read")
 
 
 def test_the_confusion_picture(
@@ -182,6 +182,24 @@ def test_the_confusion_picture_counts_as_the_report_does(
     main([*words, "--confusion", str(tmp_path / "c.png")])
     assert {image.verdict for image in shown} <= {"undamaged", "damaged"}
     assert len(shown) == len(list(data.rglob("*.png"))) - 1
+
+
+def test_it_is_said_how_many_of_the_images_a_prediction_would_refuse(
+    trained_model: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(labelled, tmp_path / "data"))
+    words = ["--evaluate", "--data", str(data), "--model", str(trained_model), "--quiet"]
+    assert main(words) == 0
+    assert "would not judge" not in capsys.readouterr().out
+    Image.fromarray(np.zeros((96, 96, 3), np.uint8)).save(data / "good" / "dark.png")
+    assert main(["--predict", str(data / "good" / "dark.png"), "--model", str(trained_model)]) == 0
+    assert "  not judged  score" in capsys.readouterr().out
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "of 4 undamaged flagged" in lines[0], "the figures stay those of the scores"
+    assert lines[1] == "1 of these 6 images --predict would not judge; here they count by their score"
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_judged"] == ["good/dark.png"]
 
 
 def test_a_machine_that_only_predicts_says_what_is_missing_before_it_reads_an_image(

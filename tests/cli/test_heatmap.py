@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anomaly.calibration import calibrate
 from anomaly.cli import heatmap, main
 from anomaly.detector import Detector, load_detector
 from anomaly.types import Prediction, UInt8Array
@@ -105,9 +107,11 @@ def test_a_row_is_told_when_its_picture_is_there_and_the_next_image_is_judged_me
         next(event for event in begun if not event.is_set()).set()
         return predict(self, image, part_type=part_type)
 
-    def draw_once_the_next_is_begun(detector: Detector, image: UInt8Array, prediction: Prediction) -> UInt8Array:
+    def draw_once_the_next_is_begun(
+        detector: Detector, image: UInt8Array, prediction: Prediction, *, part_type: str
+    ) -> UInt8Array:
         drawn.append(begun[min(len(drawn) + 1, 2)].wait(60))
-        return draw(detector, image, prediction)
+        return draw(detector, image, prediction, part_type=part_type)
 
     def tell(line: str) -> None:
         told.append(Path(line.rsplit("-> ", 1)[1]).is_file())
@@ -160,7 +164,7 @@ def test_a_name_longer_than_the_system_takes_is_a_row(
     assert main(["--heatmap", name, "--output", output, "--model", str(trained_model)]) == 1
     told = capsys.readouterr()
     assert "too long" in told.out
-    assert "1 of 1 image could not be judged" in told.err
+    assert "1 of 1 image could not be read" in told.err
 
 
 def test_an_output_longer_than_the_system_takes_is_named(
@@ -233,3 +237,11 @@ def test_that_nothing_can_be_opened_is_said_and_no_failure(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert main(["--heatmap", "bad.png", "--open", "--model", str(trained_model)]) == 0
     assert capsys.readouterr().err.startswith("cannot show heatmaps/bad_heatmap.png")
+
+
+def test_where_part_types_have_thresholds_of_their_own_it_is_said_whose_is_drawn() -> None:
+    own = calibrate([1.0, 1.1], [2.0, 2.1])
+    types = dataclasses.replace(own, by_part_type={"m8": own})
+    assert heatmap._threshold_of(None, "m8") == heatmap._threshold_of(own, "m8") == ""
+    assert heatmap._threshold_of(types, "m8") == "part type m8"
+    assert heatmap._threshold_of(types, "") == "all other part types"

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
 from anomaly.cli import main
+from anomaly.cli.info import _named
 from anomaly.detector import fingerprint, load_detector
 
 
@@ -31,6 +33,8 @@ def test_text(trained_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--info", "--model", str(trained_model)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
+    assert "parts         parts: " not in out
+    assert re.search("^parts         (judged|a verdict)", out, re.MULTILINE)
     for word in ("fingerprint", "memory bank", "bank: ", "threshold", "licence", "[geometry] size=96"):
         assert word in out
 
@@ -50,3 +54,8 @@ def test_the_hint_names_the_model_that_was_named(
 def test_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--info", "--model", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(f"error: there is no trained model in {tmp_path}: train one")
+
+
+def test_a_heading_is_not_said_again_by_its_lines() -> None:
+    told = _named("chosen", ["chosen: 448 px", "settings as given"])
+    assert told == ["chosen        448 px", "chosen        settings as given"]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from anomaly.cli import main
 from anomaly.cli.json_keys import KEYS
+from anomaly.cli.monitor import _readable
 from tests.parts import draw_part
 
 
@@ -30,7 +31,7 @@ def test_a_darker_light_is_found_dated_and_named(
         judge(trained_model, tmp_path / str(first), journal, gain=1.0, seeds=range(first, first + 20))
     capsys.readouterr()
     assert main([*call, "--exit-code"]) == 0
-    assert capsys.readouterr().out.startswith("no change: 40 pictures")
+    assert capsys.readouterr().out.startswith("no change found so far: 40 pictures")
     judge(trained_model, tmp_path / "after", journal, gain=0.6, seeds=range(2100, 2130))
     capsys.readouterr()
     assert main([*call, "--exit-code", "--chart", str(chart)]) == 3
@@ -56,7 +57,7 @@ def test_a_darker_light_is_found_dated_and_named(
     judge(trained_model, tmp_path / "mended", journal, gain=1.0, seeds=range(2200, 2220))
     capsys.readouterr()
     assert main([*call, "--since", printed, "--exit-code"]) == 0
-    assert capsys.readouterr().out.startswith("no change: 20 pictures")
+    assert capsys.readouterr().out.startswith("no change found so far: 20 pictures")
 
 
 def test_what_is_missing_is_said(trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,3 +92,8 @@ def test_a_model_without_ordinary_pictures_is_refused(tmp_path: Path, capsys: py
     golden = Path(__file__).parents[1] / "golden" / "format-1" / "trained"
     assert main(["--monitor", "--journal", str(tmp_path / "j.sqlite"), "--model", str(golden)]) == 1
     assert "does not know what an ordinary picture is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "words"), [(3620.4, "3,620"), (0.00012, "0.000"), (0.63, "0.630"), (12.34, "12.3")])
+def test_evidence_is_written_without_an_exponent(value: float, words: str) -> None:
+    assert _readable(value) == words

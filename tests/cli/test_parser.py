@@ -10,6 +10,7 @@ from anomaly.calibration import OBJECTIVES as KNOWN_OBJECTIVES
 from anomaly.calibration._parameters import PROMISED, WITH_TARGET
 from anomaly.cli import main
 from anomaly.cli.aim import _PROMISED, _WITH_TARGET, Aim
+from anomaly.cli.help_text import help_text
 from anomaly.cli.options import OBJECTIVES, VERBS
 from anomaly.cli.parser import Arguments, parse
 
@@ -170,3 +171,16 @@ def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]) ->
         assert verb.flag in out
         for option in verb.options:
             assert option.usage in out
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("60", 60), ("300", 100), (None, 100)])
+def test_the_help_is_as_wide_as_the_terminal(columns: str | None, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+        monkeypatch.setattr("sys.__stdout__", None)  # no terminal
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    lines = [line for line in help_text("model.py").splitlines() if line.startswith(" " * 20)]
+    assert widest - 15 < max(map(len, lines)) <= widest
+    if columns == "80":
+        assert max(map(len, help_text("model.py").splitlines())) <= 80

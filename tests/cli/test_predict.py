@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_a_row_and_the_others_go_on(
     assert first.startswith(f"{broken}  not judged  ")
     assert "undamaged" not in first
     assert "  undamaged  " in second
-    assert err == "error: 1 of 2 images could not be judged, see the output for why\n"
+    assert err == "error: 1 of 2 images could not be read, see the output for why\n"
     with table.open(newline="", encoding="utf-8") as stream:
         flat = list(csv.DictReader(stream))
     assert (flat[0]["label"], flat[0]["score"], flat[1]["label"]) == ("", "", "undamaged")
@@ -146,7 +146,7 @@ def test_an_empty_folder_is_not_nothing_to_complain_of(
     assert main(["--predict", str(tmp_path), "--model", str(trained_model)]) == 1
     out, err = capsys.readouterr()
     assert out.startswith(f"{tmp_path}  not judged  expected images in the folder")
-    assert err == "error: 1 of 1 image could not be judged, see the output for why\n"
+    assert err == "error: 1 of 1 image could not be read, see the output for why\n"
 
 
 def test_an_uncalibrated_model_gives_scores_and_no_label(

@@ -88,7 +88,7 @@ def test_a_worker_killed_in_the_middle_loses_no_row_and_doubles_none(
     run.kill_a_worker()
     status, paths, err = run.finish()
     assert (status, len(paths), len(set(paths))) == (1, 40, 40)
-    assert "1 of 40 images could not be judged" in err
+    assert "1 of 40 images could not be read" in err
     assert (tmp_path / "out.csv").read_bytes() == alone
     assert not run.rows.exists()
 

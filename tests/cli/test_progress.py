@@ -71,3 +71,17 @@ def test_a_bar_on_stderr_leaves_a_piped_stdout_alone(
         emit("image.png  damaged")
         progress("judging", 2, 200)
     assert capsys.readouterr().out == "image.png  damaged\n"
+
+
+def test_a_row_above_the_bar_is_one_line_however_narrow_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", _Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    row = " ".join(f"word{n}" for n in range(60))
+    with Reporter(quiet=False) as progress:
+        progress("judging", 1, 200)
+        emit(row)
+        progress("judging", 2, 200)
+    assert row in terminal.getvalue()

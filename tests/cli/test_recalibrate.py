@@ -66,7 +66,7 @@ def test_stored_scores_alone_are_enough(model: Path, capsys: pytest.CaptureFixtu
     assert _recalibrate(model, "--miss-cost", "10") == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith("calibration 2 stands, was ")
+    assert out.startswith("calibration 2 stands; the threshold was ")
     assert "a miss costs 10.0 false alarms" in out
 
 
@@ -177,7 +177,8 @@ def test_history_and_rollback(model: Path, capsys: pytest.CaptureFixture[str]) -
     capsys.readouterr()
     assert _recalibrate(model, "--history") == 0
     out, _ = capsys.readouterr()
-    one, two, back = out.splitlines()
+    one, two, back, key = out.splitlines()
+    assert key == "* stands before the calibration that is in use"
     assert one.startswith("* 0001")
     assert two.startswith("  0002")
     assert "rolled back from 2 to 1  (too strict)" in back

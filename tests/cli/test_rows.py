@@ -80,6 +80,11 @@ def test_text() -> None:
     )
 
 
+@pytest.mark.parametrize("label", ["damaged", "undamaged", "reinspect", "not judged"])
+def test_two_spaces_at_least_stand_after_every_label(label: str) -> None:
+    assert f"  {label}  " in text_line(_with(label=label))
+
+
 @pytest.mark.parametrize("score", [1.2100000001, 1.2099999999])
 def test_the_text_shows_on_which_side_a_close_score_is(score: float) -> None:
     line = text_line(_with(score=score))

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from anomaly.cli import main
-from anomaly.cli.suspects import suspect_lines
+from anomaly.cli.suspects import _suspicion, suspect_lines
 from anomaly.config import Config
 from anomaly.detector import load_detector
 from anomaly.detector.suspects import Suspect
@@ -91,3 +91,9 @@ def test_the_sum_says_how_many_names_follow(facts: list[tuple[float, bool]], tol
     words = "undamaged images for the memory bank", "damaged among the others (score above 1.00 without their own rows)"
     assert first == f"suspects: {told.format(*words)}"
     assert len(names) == len(suspects)
+
+
+@pytest.mark.parametrize(("left_out", "fate"), [(True, "left out of the memory bank"), (False, "in the memory bank")])
+def test_the_picture_says_why_an_image_is_suspected(left_out: bool, fate: str) -> None:
+    told = _suspicion(Suspect("good/a.png", 0.924, 0.809, left_out))
+    assert told == f"Labelled undamaged, looks damaged: score 0.924, limit 0.809 among the others; {fate}"

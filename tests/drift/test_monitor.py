@@ -10,7 +10,7 @@ from PIL import Image
 from anomaly.capture import CaptureReference
 from anomaly.capture.fit import fit_reference
 from anomaly.drift import CAUSES, monitor, usual_share
-from anomaly.drift.chart import draw_chart, shown_streams
+from anomaly.drift.chart import draw_chart, ordinary_range, shown_streams, shown_values
 from anomaly.drift.streams import STREAMS, stream_words, weights
 from anomaly.errors import ConfigError
 from anomaly.types import CaptureSample
@@ -83,7 +83,7 @@ def test_the_chart_is_a_picture(reference: CaptureReference, cause: str) -> None
     random = np.random.default_rng(5)
     pictures = [shifted(cause, random) if cause != "none" else draw_sample(random) for _ in range(40)]
     report = monitor(reference, pictures)
-    with Image.open(io.BytesIO(draw_chart(report))) as picture:
+    with Image.open(io.BytesIO(draw_chart(report, reference))) as picture:
         assert picture.format == "PNG"
         assert min(picture.size) > 500
 
@@ -185,7 +185,7 @@ def test_the_chart_shows_the_value_and_not_its_negative(
     pictures = [draw_sample(random) for _ in range(30)] + [draw_sample(random, contrast=-0.12) for _ in range(20)]
     report = monitor(reference, pictures)
     assert report.stream == "contrast down"
-    draw_chart(report)
+    draw_chart(report, reference)
     assert drawn["contrast"] == pytest.approx([picture.measures["contrast"] for picture in pictures])
     assert not any("_" in words for words in drawn)
 
@@ -196,3 +196,48 @@ def test_the_chart_shows_no_value_twice(reference: CaptureReference) -> None:
     report = monitor(reference, pictures)
     assert report.stream == "brightness down"
     assert "brightness down" not in shown_streams(report)
+
+
+def test_the_chart_calls_ordinary_what_a_prediction_does(reference: CaptureReference) -> None:
+    report = monitor(reference, [draw_sample(np.random.default_rng(17)) for _ in range(3)])
+    assert ordinary_range(report, reference, "brightness down") == reference.ordinary("brightness")
+    assert ordinary_range(report, reference, "log_sharpness up") == reference.ordinary("log_sharpness")
+    assert ordinary_range(report, reference, "log_novelty up") == (0.0, reference.ordinary("log_novelty")[1])
+    low, high = ordinary_range(report, reference, "strangeness of cell 1,1")
+    assert 0 < low < 1 < high
+
+
+def test_the_chart_shows_no_logarithms(reference: CaptureReference) -> None:
+    pictures = [draw_sample(np.random.default_rng(18)) for _ in range(3)]
+    report = monitor(reference, pictures)
+    sharpness = [math.exp(picture.measures["log_sharpness"]) for picture in pictures]
+    assert shown_values(report, "log_sharpness up") == pytest.approx(sharpness)
+    assert shown_values(report, "log_sharpness down") == pytest.approx(sharpness)
+
+
+@pytest.mark.parametrize("pictures", [1, 3, 40])
+def test_the_chart_says_what_its_lines_are(
+    reference: CaptureReference, pictures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *args, **named: drawn.append(figure) or save(figure, *args, **named)
+    )
+    random = np.random.default_rng(19)
+    shifts = [0.0] * min(pictures, 10) + [0.2] * (pictures - 10)
+    report = monitor(reference, [draw_sample(random, brightness=shift) for shift in shifts])
+    draw_chart(report, reference, title="bs, journal $j$ 部.sqlite")
+    (figure,) = drawn
+    first, *_, last = figure.axes
+    assert first.get_title().startswith("bs, journal $j$ \\u90e8.sqlite\n")
+    assert ("no change found so far (" in first.get_title()) == (report.alarm is None)
+    words = [text.get_text() for text in first.texts]
+    assert "alarm at 10,000" in words
+    assert any(text.startswith("nothing is reckoned after") for text in words) == (report.alarm is not None)
+    assert last.get_ylim() == (0, 100)
+    assert all(tick == int(tick) for tick in last.get_xticks())
+    assert ("upright orange line" in last.get_xlabel()) == (report.start is not None)
+    assert "red:" not in last.get_xlabel()

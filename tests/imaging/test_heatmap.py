@@ -5,15 +5,33 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from anomaly.errors import ConfigError, ImageError
 from anomaly.imaging import BankPicture, measure_quality, render_heatmap
-from anomaly.imaging._colours import AMBER, VERMILLION, colour_table, colourise, cover, draw_contour, ticks
+from anomaly.imaging._colours import (
+    AMBER,
+    BLUISH_GREEN,
+    VERMILLION,
+    colour_table,
+    colourise,
+    cover,
+    draw_contour,
+    ticks,
+)
 from anomaly.imaging._comparison import field_of_view
-from anomaly.imaging._lettering import drawable, fit, font
+from anomaly.imaging._heatmap_words import (
+    findings_words,
+    footer_words,
+    header_words,
+    mark_words,
+    picture_words,
+    ratio_words,
+)
+from anomaly.imaging._lettering import drawable, fit, font, length, write
 from anomaly.imaging.heatmap import _panels, _scene
 from anomaly.scoring import find_regions
-from anomaly.types import Float32Array, NearestPatch, Prediction, Region, UInt8Array
+from anomaly.types import Float32Array, NearestPatch, PartVerdict, Prediction, Region, UInt8Array
 
 WIDTH = 1448
 
@@ -161,6 +179,74 @@ def test_many_regions() -> None:
     assert render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank()).shape[1] == WIDTH
 
 
+def refused() -> tuple[UInt8Array, Prediction]:
+    image, prediction = scene(spots=SPOTS)
+    quality = dataclasses.replace(prediction.quality, warnings=("darker than ordinary (0.1, ordinary 0.4 to 0.6)",))
+    return image, dataclasses.replace(prediction, label="not judged", quality=quality)
+
+
+def test_a_picture_that_was_not_judged_says_why_and_has_no_regions() -> None:
+    image, prediction = refused()
+    picture = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank())
+    assert count(picture, VERMILLION) == 0
+    assert count(np.asarray(_panels(_scene(image, prediction, 2.0)))[30:, 626:1228], (255, 255, 255)) == 0, "contour"
+    silent = dataclasses.replace(prediction, quality=dataclasses.replace(prediction.quality, warnings=()))
+    without = render_heatmap(image, silent, scale_max=2.0, nearest_images=bank())
+    assert picture.shape[0] == without.shape[0] + 26, "a line more"
+    assert picture_words(prediction) == "picture: darker than ordinary (0.1, ordinary 0.4 to 0.6)"
+    assert not any("above" in words for words in header_words(prediction, threshold_of="", suspicion=""))
+    assert findings_words(prediction, cards=4).startswith("Not judged")
+
+
+def test_many_warnings_get_the_lines_they_take() -> None:
+    image, prediction = refused()
+    heights = []
+    for number in (1, 12):
+        quality = dataclasses.replace(prediction.quality, warnings=prediction.quality.warnings * number)
+        longer = dataclasses.replace(prediction, quality=quality)
+        heights.append(render_heatmap(image, longer, scale_max=2.0, nearest_images=bank()).shape[0])
+    assert heights[1] >= heights[0] + 2 * 26
+
+
+def test_a_suspect_is_called_so_and_not_undamaged() -> None:
+    image, prediction = scene()
+    told = "score 0.924, limit 0.809 among the others; in the memory bank"
+    assert header_words(prediction, threshold_of="", suspicion=told) == [told]
+    picture = render_heatmap(image, prediction, scale_max=2.0, nearest_images=bank(), title="a.png", suspicion=told)
+    assert count(picture, AMBER) > 1000
+    assert count(picture, BLUISH_GREEN) == 0
+
+
+def test_with_two_thresholds_it_is_said_which_one_is_drawn() -> None:
+    _, prediction = scene(spots=((30, 30, 1.1),))
+    band = dataclasses.replace(prediction, label="reinspect", reinspect_above=1.0)
+    (told,) = [words for words in footer_words(band, scale_max=2.0, line=True, threshold_of="") if "white" in words]
+    assert "the lower threshold, 1.00: above it" in told
+    assert mark_words(band) == ("reinspect", "above ")
+    assert findings_words(band, cards=4).startswith("Nothing above the lower threshold")
+    ours = footer_words(prediction, scale_max=2.0, line=True, threshold_of="part type m8")
+    assert "The white line and the mark beside the colours are the threshold of part type m8." in ours
+    assert "threshold 1.20 of part type m8" in header_words(prediction, threshold_of="part type m8", suspicion="")[0]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [(1.028, "1.03 times"), (1.3, "1.3 times"), (12.34, "12 times"), (1.0001, "just above"), (1.002, "1.002 times")],
+)
+def test_a_ratio_has_digits_enough_to_be_apart_from_one(ratio: float, words: str) -> None:
+    assert ratio_words(ratio) == words
+
+
+def test_damage_that_no_part_shows_is_explained() -> None:
+    part = PartVerdict(0, 0, 9, 9, 80, False, 0.4, "undamaged")
+    _, prediction = scene(spots=SPOTS[:1])
+    found = dataclasses.replace(prediction, parts=(part,) * 13)
+    told = header_words(found, threshold_of="", suspicion="")[-1]
+    assert told == "damage found by the picture as a whole, no single one of 13 parts stands out"
+    one = dataclasses.replace(found, parts=(part, dataclasses.replace(part, label="damaged")))
+    assert header_words(one, threshold_of="", suspicion="")[-1] == "1 of 2 parts damaged"
+
+
 @pytest.mark.parametrize("scale_max", [0.0, -1.0, math.nan, math.inf])
 def test_impossible_scale(scale_max: float) -> None:
     with pytest.raises(ConfigError, match="colour scale"):
@@ -218,13 +304,31 @@ def test_ticks(scale_max: float, expected: list[float]) -> None:
 
 def test_lettering() -> None:
     assert drawable("part 1.png") == "part 1.png"
-    assert drawable("naïve é") == "naive e"
+    latin = "".join(map(chr, (*range(0xA1, 0xAD), *range(0xAE, 0x100))))  # without the soft hyphen
+    assert drawable(latin) == latin
+    assert drawable("Schraube äöü — ß ø ž Ω Ж “€”") == "Schraube äöü — ß ø ž Ω Ж “€”"
+    assert drawable("a\u0308") == "ä", "a name as macOS spells it"
     assert drawable("零\n") == "\\u96f6\\n"
+    assert drawable("q\u0308") != drawable("q"), "no mark is left out"
     short = fit("a" * 300 + "_017.png", size=16, width=200)
     assert font(16).getlength(short) <= 200
     assert short.endswith("_017.png")
     assert "…" in short
     assert fit("short", size=16, width=200) == "short"
+
+
+@pytest.mark.parametrize("anchor", ["la", "lm", "mm", "rm"])
+def test_letters_of_both_fonts_stand_on_one_line(anchor: str) -> None:
+    """The first letter of a text is where it is without the others, whatever font these take."""
+    pages = []
+    for text in ("oooo", "oöoo"):
+        page = Image.new("L", (200, 60))
+        written = write(ImageDraw.Draw(page), (100, 20), text, size=20, colour=255, anchor=anchor)
+        assert written == length(text, 20) > 0
+        pages.append(np.asarray(page))
+    plain, marked = (np.flatnonzero(page.any(axis=1)) for page in pages)
+    assert abs(int(plain[-1]) - int(marked[-1])) <= 1, "the same line"
+    assert marked[0] < plain[0], "with the dots above"
 
 
 def test_field_of_view_holds_the_region_but_not_the_image() -> None:
