@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import anomaly
@@ -39,7 +40,7 @@ def folder_trained_on(recorded: str) -> Path | None:
 
 def _wherever_read(folder: str) -> str:
     """Name a folder from the top of the checkout, so that another checkout finds its own, or from the root."""
-    whole, checkout = Path(folder).resolve(), _checkout().resolve()
+    whole, checkout = Path(os.path.realpath(folder)), Path(os.path.realpath(_checkout()))
     return whole.relative_to(checkout).as_posix() if whole.is_relative_to(checkout) else str(whole)
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from anomaly.cli.options import DONE, FAILED, INTERRUPTED, READER_GONE
-from anomaly.cli.output import drop_stdout, say, soften_streams
+from anomaly.cli.output import drop_stdout, fill_closed_streams, say, soften_streams
 from anomaly.cli.parser import Arguments, parse
 from anomaly.errors import AnomalyError
 
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Spinning OpenMP threads cost a factor of 50 on a busy machine; read when the libraries are loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    fill_closed_streams()
     soften_streams()
     try:
         return _run(parse(sys.argv[1:] if argv is None else argv))
@@ -45,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return READER_GONE
     except (AnomalyError, OSError) as error:
         return _failed(error)
+    except MemoryError:
+        drop_stdout(only_if_broken=True)
+        say("error: there is not enough memory: stop other programs, or judge smaller or fewer pictures at a time")
+        return FAILED
     except Exception as error:
         from memory_bank import MemoryBankError
 

@@ -41,8 +41,17 @@ def emit(line: str) -> None:
 
 def say(line: str) -> None:
     """Print one line to stderr; that it cannot be written is no reason to stop."""
+    if sys.stderr is None:  # closed when the process started; print would take stdout instead
+        return
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
+
+
+def fill_closed_streams() -> None:
+    """Let nothing that is opened later become the stdin, stdout or stderr that the process was started without."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def soften_streams() -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from anomaly.errors import OutputError
 from anomaly.files import cannot_write
 
 _AT_FDCWD = -100
@@ -34,7 +35,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     OutputError
         Something cannot be written, for example because the disk is full.
     """
-    target = target.resolve()
+    target = Path(os.path.realpath(target))  # which a loop of links does not stop, as it does Path.resolve
     with ExitStack() as stack:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,8 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         try:
             yield staging
             for path in sorted(staging.rglob("*")):
-                _sync(path)
+                if not path.is_symlink():
+                    _sync(path)
             _swap(staging, target)
         except OSError as error:
             raise cannot_write(target, error) from error
@@ -61,9 +63,11 @@ def check_parent(target: Path) -> None:
     Raises
     ------
     OutputError
-        It cannot.
+        It cannot, or the target is a mount point, which nothing can take the place of.
     """
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
+    if target.is_mount():
+        raise OutputError(f"{target} is a mount point, which cannot be replaced: name a folder in it", path=target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryDirectory(prefix=f"{_prefix(target, 'new')}-{os.getpid()}-", dir=target.parent).cleanup()
@@ -76,7 +80,7 @@ def recover(target: Path) -> None:
 
     A process that lives comes to it in a moment, and is waited for.
     """
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
     if _moved_aside(target):
         with _turn(target.parent):
             _put_back(target)

@@ -150,6 +150,7 @@ def save_calibration(detector: Detector, folder: Path | str) -> None:
         if standing is not None and versions is not None and detector.history is not None:
             detector, known = _with_its_bank(detector, detector.history, versions, standing, new, known)
         finish(detector, new, known=known)
+        _carry_over(target, new)
 
 
 def save_bank_change(
@@ -190,6 +191,7 @@ def save_bank_change(
         write_thumbnails(detector.thumbnails, new)
         known = _write_versions(versions.changed(change), new, known)
         finish(detector, new, known=known)
+        _carry_over(target, new)
 
 
 def load_detector(folder: Path | str, *, device: Device = "auto") -> Detector:
@@ -304,11 +306,23 @@ def _replaceable(target: Path) -> Path:
 
 def _copy_kept(target: Path, new: Path) -> dict[str, str]:
     """Link all that a calibration leaves as it is into a new folder; return the hashes of that."""
-    shutil.copytree(target, new, dirs_exist_ok=True, copy_function=_link)
-    for path in [path for path in new.rglob("*") if path.is_file()]:
-        if not _kept(path.relative_to(new).as_posix()):
-            path.unlink()  # never write through a hard link into the model that stands
-    return {name: sha256 for name, sha256 in read_checked_manifest(target)["files"].items() if _kept(name)}
+    kept = {name: sha256 for name, sha256 in read_checked_manifest(target)["files"].items() if _kept(name)}
+    for name in kept:
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        _link(str(target / name), str(new / name))
+    return kept
+
+
+def _carry_over(target: Path, new: Path) -> None:
+    """Take along what somebody else put into the folder: it is not of the trained model, and nobody's to lose."""
+    named = {MANIFEST, *read_checked_manifest(target)["files"]}
+    for path in target.rglob("*"):
+        place = new / path.relative_to(target)
+        if path.relative_to(target).as_posix() in named or os.path.lexists(place):
+            continue
+        if path.is_symlink() or path.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, place, follow_symlinks=False)
 
 
 def _write_versions(versions: BankVersions, root: Path, known: Mapping[str, str]) -> dict[str, str]:

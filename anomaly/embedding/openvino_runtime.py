@@ -123,6 +123,8 @@ def _import_openvino() -> Any:
         try:
             import openvino
         except ImportError as error:
+            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
             raise RuntimeUnavailableError(
                 f"the CPU runtime needs openvino, which cannot be imported ({error}): pip install openvino"
             ) from error

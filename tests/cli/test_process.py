@@ -50,6 +50,18 @@ def test_a_cold_call_imports_nothing_heavy(verb: str, trained_model: Path, photo
     assert "openvino" in loaded
 
 
+def test_without_a_stderr_its_lines_go_nowhere_else(trained_model: Path, photographs: Path, tmp_path: Path) -> None:
+    images = [str(photographs / "00.png"), str(tmp_path / "none.png")]
+    words = [*PROGRAM, "--predict", *images, "--model", str(trained_model), "--device", "cpu"]
+    table = tmp_path / "table.csv"
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *words, "--csv", str(table)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 1
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == images
+    assert len(table.read_text().splitlines()) == 3
+
+
 def test_a_wait_policy_that_the_user_set_stays(trained_model: Path) -> None:
     code = "import os; from anomaly.cli import main; main(['--help']); print(os.environ['OMP_WAIT_POLICY'])"
     environment = {**os.environ, "OMP_WAIT_POLICY": "ACTIVE"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomaly.detector import folder as folder_module
-from anomaly.detector.folder import _turn, recover, replaced_folder
+from anomaly.detector.folder import _turn, check_parent, recover, replaced_folder
 from anomaly.errors import OutputError
 
 
@@ -91,6 +91,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot write .*file"):
         fill(tmp_path / "file" / "model", "x")
+
+
+def test_links_that_go_round_in_circles_are_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for place in (tmp_path / "a", tmp_path / "a" / "model"):
+        with pytest.raises(OutputError, match="cannot write"):
+            fill(place, "x")
+
+
+def test_a_mount_point_is_refused_before_anything_is_done() -> None:
+    with pytest.raises(OutputError, match="mount point, which cannot be replaced: name a folder in it"):
+        check_parent(Path("/proc"))
 
 
 def test_a_folder_is_as_open_to_others_as_the_umask_says(tmp_path: Path) -> None:

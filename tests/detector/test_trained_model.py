@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,23 @@ def test_a_calibration_touches_no_other_file(own_copy: Path, tmp_path: Path) -> 
     assert record is not None
     assert (record.version, record.reason) == (2, "more images")
     assert before["calibration/0001.json"] == after["calibration/0001.json"]
+
+
+def test_what_somebody_else_put_there_is_carried_along_and_no_part_of_the_model(own_copy: Path) -> None:
+    (own_copy / "bank" / "notes").mkdir()
+    (own_copy / "bank" / "notes" / "a.txt").write_text("first")
+    (own_copy / "gone").symlink_to("nowhere")
+    os.mkfifo(own_copy / "pipe")
+    record = load_detector(own_copy).record
+    assert record is not None
+    for text in ("second", ""):
+        save_calibration(load_detector(own_copy), own_copy)
+        assert (own_copy / "gone").is_symlink()
+        note = own_copy / "bank" / "notes" / "a.txt"
+        assert note.read_text() == ("first" if text else "second")
+        assert not {"bank/notes/a.txt", "gone"} & set(read_manifest(own_copy)["files"])
+        note.write_text(text)
+    assert load_detector(own_copy).record == record
 
 
 def test_the_model_that_a_calibration_replaces_is_never_written_through(own_copy: Path, tmp_path: Path) -> None:
