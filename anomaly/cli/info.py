@@ -13,10 +13,12 @@ from anomaly.cli.output import emit
 from anomaly.cli.parser import Arguments
 from anomaly.cli.rows import json_line
 from anomaly.detector import Detector, fingerprint, load_detector, read_manifest
+from anomaly.detector.model_reading import corrupt
 from anomaly.detector.part_view import describe as describe_parts
 from anomaly.imaging.names import printable_name
 from anomaly.types import DAMAGED, UNDAMAGED, Split
 
+_BACKBONE = ("name", "origin", "sha256", "licence")
 _SPLITS: tuple[Split, ...] = get_args(Split)
 
 
@@ -33,8 +35,16 @@ def run(arguments: Arguments) -> int:
 
 
 def describe(detector: Detector, folder: Path) -> dict[str, Any]:
-    """Return everything there is to say, ready for JSON."""
+    """Return everything there is to say, ready for JSON.
+
+    Raises
+    ------
+    TrainedModelCorruptError
+        The manifest lacks what is told here and nothing else needs.
+    """
     manifest = read_manifest(folder)
+    if damage := _damage(manifest, banks=len(detector.banks)):
+        raise corrupt(folder, damage)
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return {
         "model": str(folder),
@@ -57,6 +67,20 @@ def describe(detector: Detector, folder: Path) -> dict[str, Any]:
         "calibration": _calibration(detector),
         "libraries": manifest["libraries"],
     }
+
+
+def _damage(manifest: Mapping[str, Any], *, banks: int) -> str:
+    """Say which entry of a manifest is missing or malformed; empty: none."""
+    malformed = [
+        name for name in ("libraries", "backbone", "config", "scales") if not isinstance(manifest.get(name), dict)
+    ]
+    if malformed:
+        return f"an entry is missing or malformed ({malformed[0]!r})"
+    backbone, config = manifest["backbone"], manifest["config"]
+    wrong = [f"backbone.{key}" for key in _BACKBONE if not isinstance(backbone.get(key), str)]
+    wrong += [] if isinstance(config.get("seed"), int) else ["config.seed"]
+    wrong += [] if len(manifest["scales"]) == banks else ["scales"]
+    return f"an entry is missing or malformed ({wrong[0]!r})" if wrong else ""
 
 
 def split_counts(detector: Detector) -> list[dict[str, Any]]:

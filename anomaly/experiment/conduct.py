@@ -134,18 +134,28 @@ def run(todo: Plan, work: Path, *, device: Device = "auto", progress: Progress =
     ExperimentError, ImageError, BackboneError, RuntimeUnavailableError, ConfigError, OutputError
     """
     folder = todo.folder(work)
-    store = TrialStore(folder, todo.trials)
-    _run_trials(todo, store, device, progress)
-    finished = store.finished()
-    stored = [finished[number] for number in range(len(todo.trials))]
-    experiment = _conclude(todo, stored, store.importance(), device, progress)
-    write_experiment(experiment, folder)
+    with _store(todo, folder) as store:
+        _run_trials(todo, store, device, progress)
+        finished = store.finished()
+        stored = [finished[number] for number in range(len(todo.trials))]
+        experiment = _conclude(todo, stored, store.importance(), device, progress)
+        write_experiment(experiment, folder)
     return experiment
 
 
 def finished_trials(todo: Plan, work: Path) -> int:
-    """How many trials are kept already."""
-    return len(TrialStore(todo.folder(work), todo.trials).finished())
+    """How many trials are kept already.
+
+    Raises
+    ------
+    ExperimentError, RuntimeUnavailableError
+    """
+    with _store(todo, todo.folder(work)) as store:
+        return len(store.finished())
+
+
+def _store(todo: Plan, folder: Path) -> TrialStore:
+    return TrialStore(folder, todo.trials, shape=todo.folds.shape)
 
 
 def named(settings: Settings, config: Config) -> Config:

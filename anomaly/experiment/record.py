@@ -12,7 +12,8 @@ from typing import Any
 
 from anomaly.dataset import Dataset, LabelledImage, SplitEntry
 from anomaly.errors import ExperimentError, ImageError
-from anomaly.experiment.space import Value
+from anomaly.experiment.checked import checked
+from anomaly.experiment.space import Space, Value
 from anomaly.files import replace_file
 from anomaly.imaging.decode import content_hash
 from anomaly.imaging.names import printable_name
@@ -20,7 +21,7 @@ from anomaly.imaging.names import printable_name
 FORMAT = 1
 RECORD = "experiment.json"
 
-_UNUSABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
+_UNUSABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What reading a record raises that somebody has changed."""
 
 
@@ -144,16 +145,22 @@ def read_experiment(path: Path) -> Experiment:
         value = _plain(path)
         if value.pop("format") != FORMAT:
             raise ValueError("another format")
-        return Experiment(
-            **{
-                **value,
-                "trials": tuple(TrialRow(**{**row, "settings": _settings(row["settings"])}) for row in value["trials"]),
-                "memory_curve": tuple(CurvePoint(**point) for point in value["memory_curve"]),
-                "label_curve": tuple(CurvePoint(**point) for point in value["label_curve"]),
-            }
-        )
+        return _experiment(value)
     except _UNUSABLE as error:
         raise _unusable(path, error) from error
+
+
+def _experiment(value: dict[str, Any]) -> Experiment:
+    found: Experiment = checked(Experiment, value, "experiment")
+    if unknown := {found.best, found.chosen} - {row.number for row in found.trials}:
+        raise ValueError(f"there is no trial {min(unknown)}")
+    checked(
+        Mapping[str, Mapping[str, Any]], {name: own for name, own in found.config.items() if name != "seed"}, "config"
+    )
+    checked(Space, found.space, "space")
+    if missing := {"folds", "repeats"} - found.space.keys():
+        raise ValueError(f"space has no {min(missing)!r}")
+    return found
 
 
 def find_experiment(
@@ -225,7 +232,9 @@ def _plain(path: Path) -> dict[str, Any]:
 
 def _unusable(path: Path, error: Exception) -> ExperimentError:
     return ExperimentError(
-        f"expected a recorded experiment in {path}, and it cannot be used ({error}): run --experiment again", path=path
+        f"expected a recorded experiment in {path}, and it cannot be used ({error}): delete the file and run "
+        "--experiment again",
+        path=path,
     )
 
 
@@ -234,7 +243,3 @@ def _content(image: LabelledImage) -> str:
         return content_hash(image.path)
     except ImageError:
         return ""
-
-
-def _settings(value: Mapping[str, Any]) -> dict[str, Value]:
-    return {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}

@@ -10,10 +10,11 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from anomaly.calibration import ScoredImage
 from anomaly.errors import ReportError
+from anomaly.experiment.checked import checked
 from anomaly.files import replace_file
 from anomaly.types import Label, Split, Verdict
 
@@ -170,25 +171,13 @@ def read_results(folder: Path) -> TestResults | None:
         value = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
         if value.pop("format") != FORMAT:
             raise ValueError("another format")
-        return _results(value)
+        found: TestResults = checked(TestResults, value, "results")
+        return found
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ReportError(
             f"expected recorded results in {path}, and they cannot be used ({error}): delete the file, --report makes "
             "it anew",
             path=path,
         ) from error
-
-
-def _results(value: dict[str, Any]) -> TestResults:
-    return TestResults(
-        **{
-            **value,
-            "images": tuple(ExaminedImage(**entry) for entry in value["images"]),
-            "failed": tuple((str(name), str(reason)) for name, reason in value["failed"]),
-            "capture": tuple(CaptureRow(**entry) for entry in value["capture"]),
-            "examples": tuple(Example(**entry) for entry in value["examples"]),
-            "pixels": cast(dict[str, Any], value["pixels"]),
-        }
-    )

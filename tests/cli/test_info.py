@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,37 @@ def test_the_hint_names_the_model_that_was_named(
 def test_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--info", "--model", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(f"error: there is no trained model in {tmp_path}: train one")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("libraries",), None),
+        (("libraries",), ...),
+        (("backbone", "sha256"), 5),
+        (("backbone", "licence"), ...),
+        (("config",), {}),
+        (("scales", "block4"), ...),
+        (("scales", "block99"), 1.0),
+    ],
+)
+def test_a_manifest_without_what_is_told_is_a_damaged_model(
+    trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: tuple[str, ...], value: object
+) -> None:
+    model = shutil.copytree(trained_model, tmp_path / "model")
+    manifest = json.loads((model / "manifest.json").read_text())
+    at = manifest
+    for step in place[:-1]:
+        at = at[step]
+    at[place[-1]] = value
+    if value is ...:
+        del at[place[-1]]
+    (model / "manifest.json").write_text(json.dumps(manifest))
+    for form in ([], ["--json"]):
+        assert main(["--info", "--model", str(model), *form]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"error: the trained model in {model} is damaged: an entry is missing or malformed")
 
 
 def test_a_heading_is_not_said_again_by_its_lines() -> None:

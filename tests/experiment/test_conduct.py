@@ -18,13 +18,23 @@ from anomaly.config import Config, EmbeddingConfig, GeometryConfig
 from anomaly.dataset import LabelledImage, SplitAssignment, find_duplicates, read_dataset, split_dataset
 from anomaly.errors import ExperimentError
 from anomaly.evaluation import Interval
-from anomaly.experiment import Experiment, Plan, Space, dataset_hash, find_experiment, images_hash, plan, run
+from anomaly.experiment import (
+    Experiment,
+    Plan,
+    Space,
+    dataset_hash,
+    find_experiment,
+    finished_trials,
+    images_hash,
+    plan,
+    run,
+)
 from anomaly.experiment.choice import choose, complexity
 from anomaly.experiment.conduct import _reason
 from anomaly.experiment.distances import Features, Memory, extract, held_out, looks
 from anomaly.experiment.measures import Measures
 from anomaly.experiment.pool import Pool
-from anomaly.experiment.store import JOURNAL, TrialStore
+from anomaly.experiment.store import JOURNAL
 from anomaly.types import Float64Array
 from tests.parts import write_dataset
 
@@ -178,8 +188,7 @@ def test_interrupted_three_times_at_random_and_resumed_it_ends_with_the_same_tab
         with (planned(split).folder(tmp_path) / JOURNAL).open("a") as journal:
             journal.write('{"op_code": 4, "wor')
     monkeypatch.setattr(anomaly.experiment.conduct, "score_fold", real)
-    store = TrialStore(planned(split).folder(tmp_path), planned(split).trials)
-    assert 0 < len(store.finished()) < 8
+    assert 0 < finished_trials(planned(split), tmp_path) < 8
     assert without_times(run(planned(split), tmp_path, device="cpu")) == without_times(uninterrupted)
 
 
@@ -194,6 +203,22 @@ def test_a_finished_experiment_runs_no_trial_again(
     assert found is not None
     assert without_times(found) == without_times(first)
     assert find_experiment(tmp_path, images="other") is None
+
+
+def test_a_run_has_its_folder_from_the_first_trial_to_the_record(
+    split: SplitAssignment, tmp_path: Path, quick_networks: None
+) -> None:
+    todo = planned(split, dataclasses.replace(SPACE, trials=1))
+    seen: set[str] = set()
+
+    def another_call(what: str, done: int, total: int) -> None:
+        seen.add(what)
+        with pytest.raises(ExperimentError, match="is being run by another call"):
+            finished_trials(todo, tmp_path)
+
+    run(todo, tmp_path, device="cpu", progress=another_call)
+    assert seen == {"experiment", "learning curve"}
+    assert finished_trials(todo, tmp_path) == 1
 
 
 def test_no_image_of_the_test_split_is_opened(
@@ -288,7 +313,7 @@ def test_a_journal_that_is_none_is_an_error_that_says_what_to_do(split: SplitAss
     folder.mkdir()
     (folder / JOURNAL).write_text("nonsense\nmore\n")
     with pytest.raises(ExperimentError, match="move the folder away") as caught:
-        TrialStore(folder, todo.trials)
+        finished_trials(todo, tmp_path)
     assert "\n" not in str(caught.value)
 
 

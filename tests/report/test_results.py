@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,44 @@ def test_a_damaged_record_is_an_error_that_says_what_to_do(tmp_path: Path, text:
     with pytest.raises(ReportError, match="delete the file") as caught:
         read_results(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("created",), 5),
+        (("data",), None),
+        (("pixels",), None),
+        (("failed",), [["x.png"]]),
+        (("examples", 0, "file"), 5),
+        (("images", 0, "score"), "x"),
+        (("images", 0, "score"), 10**400),
+        (("images", 0, "label"), "broken"),
+        (("images", 0, "verdict"), 1),
+        (("capture", 0), None),
+        (("capture", 0, "split"), "other"),
+    ],
+)
+def test_a_record_of_other_types_is_an_error_that_names_the_place(
+    tmp_path: Path, place: tuple[str | int, ...], value: object
+) -> None:
+    write_results(results(), tmp_path)
+    path = tmp_path / "results.json"
+    record = json.loads(path.read_text())
+    at = record
+    for step in place[:-1]:
+        at = at[step]
+    at[place[-1]] = value
+    path.write_text(json.dumps(record))
+    with pytest.raises(ReportError, match=f"{place[0]}.*: delete the file") as caught:
+        read_results(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_record_nested_too_deep_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("[" * 200_000)
+    with pytest.raises(ReportError, match="delete the file"):
+        read_results(tmp_path)
 
 
 def test_a_record_belongs_to_one_training_and_calibration(tmp_path: Path) -> None:
