@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from anomaly.errors import ConfigError
+
+_OPENED = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+_MOST_BYTES = 4_000_000
+_LARGEST = 2**63  # what TOML promises to hold
 
 
 @dataclass(frozen=True)
@@ -173,16 +178,43 @@ def load_settings(path: Path | str) -> tuple[Config, frozenset[str]]:
     ConfigError
         As :func:`load_config`.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            table = tomllib.load(stream)
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path} ({error.strerror}): give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML ({error}): mend it or start from configs/default.toml") from error
+    table = read_toml(path, what="configuration", model="mend it or start from configs/default.toml")
     config = config_from_dict(table)
     named = {f"{section}.{setting}" for section, entry in table.items() if isinstance(entry, dict) for setting in entry}
     return config, frozenset(named | {name for name, entry in table.items() if not isinstance(entry, dict)})
+
+
+def read_toml(path: Path | str, *, what: str, model: str) -> dict[str, Any]:
+    """Read a TOML file, with or without byte-order mark; from standard input too, but never from what has no end.
+
+    Parameters
+    ----------
+    path : Path or str
+    what, model : str
+        What the file is called, and what to do where it is no TOML.
+
+    Raises
+    ------
+    ConfigError
+        It is no file, or cannot be read or parsed.
+    """
+    try:
+        # A pipe that lies about may never be written to; one that the caller opened for this call is.
+        if not (
+            Path(path).is_file() or str(path).startswith(_OPENED) or str(path) == os.devnull or not Path(path).exists()
+        ):
+            raise ConfigError(f"cannot read the {what} {path} (it is a folder, pipe or device): give a TOML file")
+        with Path(path).open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ConfigError(f"cannot read the {what} {path} (it has more than {_MOST_BYTES} bytes): give a TOML file")
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the {what} {path} ({error.strerror}): give a TOML file") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is not valid TOML (nested too deeply): {model}") from error
+    except ValueError as error:  # of TOML, of UTF-8, or a number of thousands of digits
+        raise ConfigError(f"{path} is not valid TOML ({error}): {model}") from error
 
 
 def config_from_dict(table: dict[str, Any]) -> Config:
@@ -307,6 +339,8 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{name} is {value!r}: expected a list, each {_TYPE_WORDS[item]}")
         return tuple(_convert(item, entry, name) for entry in value)
+    if type(value) is int and abs(value) >= _LARGEST:
+        raise ConfigError(f"{name} is too large: expected {_TYPE_WORDS.get(kind, 'a value')} below 2**63")
     if kind is float and type(value) in (int, float):
         return float(value)
     if type(value) is not kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from anomaly.cli.progress import Reporter
 from anomaly.cli.rows import CSV_COLUMNS, Row, csv_row, json_line
 from anomaly.dataset import LabelledImage
 from anomaly.detector import BankImage, Detector, load_detector
-from anomaly.errors import DatasetError, ImageError
+from anomaly.errors import DatasetError, ImageError, OutputError
 from anomaly.evaluation import EvaluationReport, check_installed, evaluate
 from anomaly.imaging.names import printable_name
 from anomaly.types import NOT_JUDGED, Prediction
@@ -34,6 +35,7 @@ def run(arguments: Arguments) -> int:
         0, or 1 if an image could not be read.
     """
     assert arguments.data is not None
+    _check_two_names(arguments)
     detector = load_detector(arguments.model, device=arguments.device)
     if arguments.confusion is not None:
         check_picture(arguments.confusion, detector)
@@ -45,7 +47,7 @@ def run(arguments: Arguments) -> int:
         images = tuple(image.labelled for image in checked)
         inputs = files_read(Path(arguments.data), images)
         if arguments.confusion is not None:
-            check_file(arguments.confusion, inputs=inputs)
+            check_file(arguments.confusion, inputs=inputs, picture=True)
         table = None
         if arguments.csv is not None:
             table = stack.enter_context(CsvFile(arguments.csv, (*CSV_COLUMNS, *_TRUTH), inputs=inputs))
@@ -62,6 +64,18 @@ def run(arguments: Arguments) -> int:
     if report.failed:
         say(f"error: {len(report.failed)} of {len(images)} images could not be read, see the output for why")
     return FAILED if report.failed else DONE
+
+
+def _check_two_names(arguments: Arguments) -> None:
+    """Refuse one name for two files: the second would replace the first.
+
+    Raises
+    ------
+    OutputError
+    """
+    table, picture = arguments.csv, arguments.confusion
+    if table is not None and picture is not None and os.path.realpath(table) == os.path.realpath(picture):
+        raise OutputError(f"cannot write {table}: --csv and --confusion both name it, give two names", path=table)
 
 
 def tell(report: EvaluationReport, not_judged: Sequence[str], *, as_json: bool) -> None:

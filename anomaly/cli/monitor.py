@@ -31,7 +31,7 @@ def run(arguments: Arguments) -> int:
     """
     assert arguments.journal is not None
     if arguments.chart is not None:
-        check_file(arguments.chart, inputs=[str(arguments.journal)])
+        check_file(arguments.chart, inputs=[str(arguments.journal)], picture=True)
         check_named(arguments.chart, ".png", option="--chart")
     detector = load_detector(arguments.model, device="cpu")
     assert detector.source is not None

@@ -39,7 +39,7 @@ def run(arguments: Arguments) -> int:
     with ExitStack() as stack:
         table = None
         if arguments.csv is not None:
-            inputs = [path for path, _ in images]
+            inputs = [*arguments.images, *(path for path, _ in images)]
             if arguments.journal is not None:
                 inputs.append(str(arguments.journal))
             table = stack.enter_context(CsvFile(arguments.csv, CSV_COLUMNS, inputs=inputs))

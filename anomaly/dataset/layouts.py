@@ -13,6 +13,7 @@ misspelt folder, and a silent choice would put damaged parts into the memory ban
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def _read_dataset(folder: Path) -> Dataset:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise LayoutError(f"expected a folder of labelled images, but {named} {what}; {ACCEPTED}")
-    if (folder / LABELS_FILE).is_file():
+    if _has_labels_file(folder):
         return _by_labels_file(folder)
     parts = _parts(folder)
     if parts and parts[0].shape == "MVTec AD":
@@ -127,6 +128,18 @@ def _read_dataset(folder: Path) -> Dataset:
     if parts:
         return _by_parts(folder, parts, "two folders")
     return _images_alone(folder)
+
+
+def _has_labels_file(folder: Path) -> bool:
+    """Tell whether ``labels.csv`` decides; one that cannot be read must not let damaged images count as undamaged."""
+    file = folder / LABELS_FILE
+    if file.is_file() or not os.path.lexists(file):
+        return file.is_file()
+    what = "a link to nowhere" if not file.exists() else "a folder" if file.is_dir() else "a pipe or a device"
+    raise LayoutError(
+        f"expected a readable {LABELS_FILE} in {listed([str(folder)])}, but it is {what}; mend it, or move it away if "
+        "the folders are to decide"
+    )
 
 
 def _by_labels_file(folder: Path) -> Dataset:
@@ -298,7 +311,7 @@ def _image(
 
 def _refuse_strays(folder: Path, *, known: set[str]) -> None:
     """Refuse images in ``folder`` itself and in subfolders that are neither known nor for masks."""
-    loose = [path.name for path in sorted(folder.iterdir()) if path.is_file() and is_photograph(path)]
+    loose = [path.name for path in sorted(folder.iterdir()) if not path.is_dir() and is_photograph(path)]
     if loose:
         raise LayoutError(
             f"{counted(len(loose), 'image')} directly in {listed([str(folder)])} ({listed(loose)}) beside "
@@ -314,12 +327,19 @@ def _refuse_strays(folder: Path, *, known: set[str]) -> None:
 
 
 def _subfolders(folder: Path, *, masks: bool = False) -> list[Path]:
-    """List the visible subfolders by name, without those of masks unless asked for."""
-    return [
-        child
-        for child in sorted(folder.iterdir())
-        if child.is_dir() and not child.name.startswith(".") and (masks or not _is_mask_folder(child))
-    ]
+    """List the visible subfolders by name, without those of masks unless asked for.
+
+    A link to nowhere may stand for a folder of damaged images that is not mounted, so it is refused. Named like an
+    image it is an image that cannot be read, and told of as such.
+    """
+    visible = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
+    lost = [child.name for child in visible if not child.exists() and not is_photograph(child)]
+    if lost:
+        raise LayoutError(
+            f"{listed(lost)} in {listed([str(folder)])} {'is a link' if len(lost) == 1 else 'are links'} to nowhere: "
+            "are images missing? mount what it leads to, or delete it"
+        )
+    return [child for child in visible if child.is_dir() and (masks or not _is_mask_folder(child))]
 
 
 def _is_mask_folder(folder: Path) -> bool:

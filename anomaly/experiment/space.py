@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, TypeAlias, get_type_hints
 
 import numpy as np
 
-from anomaly.config import Config, replace_setting
+from anomaly.config import Config, read_toml, replace_setting
 from anomaly.detector.candidates import MOST_ENLARGED
 from anomaly.embedding.registry import backbone
 from anomaly.errors import ConfigError
@@ -112,12 +111,7 @@ def read_space(path: Path) -> Space:
     ConfigError
         It cannot be read, or names something that an experiment cannot vary.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the space {path} ({error.strerror}): give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML ({error}): start from configs/experiments.toml") from error
+    table = read_toml(path, what="space", model="start from configs/experiments.toml")
     unknown = sorted(set(table) - _NUMBERS - {"axes"})
     if unknown:
         raise ConfigError(f"{unknown[0]} is no setting of an experiment: expected axes, {', '.join(sorted(_NUMBERS))}")

@@ -216,3 +216,18 @@ def test_a_machine_that_only_predicts_says_what_is_missing_before_it_reads_an_im
     assert main(words) == 1
     assert "an evaluation needs scipy, not installed here: pip install 'goodparts[train]'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_photograph_is_not_replaced_and_two_files_have_two_names(
+    trained_model: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep = tmp_path / "keep.png"
+    Image.new("RGB", (8, 8)).save(keep)
+    before = keep.read_bytes()
+    call = ["--evaluate", "--data", str(labelled), "--model", str(trained_model), "--quiet", "--confusion"]
+    assert main([*call, str(keep)]) == 1
+    assert "a photograph has that name" in capsys.readouterr().err
+    assert keep.read_bytes() == before
+    assert main([*call, str(tmp_path / "new.png"), "--csv", str(tmp_path / "." / "new.png")]) == 1
+    assert "--csv and --confusion both name it" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [keep]

@@ -40,6 +40,13 @@ def test_a_darker_light_is_found_dated_and_named(
     assert "what to do: check lamps" in told
     assert re.search(r"^first seen in: [a-z ]+, (lower|higher) than (in training|usual)$", told, re.MULTILINE)
     assert chart.read_bytes().startswith(b"\x89PNG")
+    assert main([*call, "--chart", str(chart)]) == 0  # one drawn before may be replaced
+    photograph = tmp_path / "2000" / "2000.png"
+    before = photograph.read_bytes()
+    capsys.readouterr()
+    assert main([*call, "--chart", str(photograph)]) == 1
+    assert "a photograph has that name" in capsys.readouterr().err
+    assert photograph.read_bytes() == before
     before = journal.read_bytes()
     assert main([*call, "--chart", str(journal)]) == 1
     assert "one of the files to be read" in capsys.readouterr().err

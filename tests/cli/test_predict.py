@@ -222,3 +222,19 @@ def test_what_is_to_be_reinspected_is_told_and_counts_for_the_exit_status(
     assert (row["label"], row["reinspect_above"], row["threshold"]) == ("reinspect", low, high)
     assert row["regions"]
     assert main(["--heatmap", *words[1:4], "--output", str(tmp_path / "h.png")]) == 0
+
+
+def test_neither_labels_nor_a_journal_are_replaced_by_the_table(
+    trained_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_part(tmp_path / "data" / "a.png", 1)
+    labels, journal = tmp_path / "data" / "labels.csv", tmp_path / "j.sqlite"
+    labels.write_text("path,label\na.png,undamaged\n")
+    call = ["--predict", str(tmp_path / "data"), "--model", str(trained_model)]
+    main([*call, "--journal", str(journal)])
+    before = labels.read_bytes(), journal.read_bytes()
+    capsys.readouterr()
+    for table, told in ((labels, "where the images' labels stand"), (journal, "of another kind than a table")):
+        assert main([*call, "--csv", str(table)]) == 1
+        assert told in capsys.readouterr().err
+    assert (labels.read_bytes(), journal.read_bytes()) == before

@@ -231,3 +231,35 @@ def test_what_goodparts_wrote_among_the_photographs_stands_for_no_label(write: W
     for drawn in ("heatmaps/b_heatmap.png", "a_heatmap.png", "bad/b_heatmap.png"):
         write_image(np.zeros((4, 4, 3), np.uint8), root / drawn)
     assert read_dataset(root) == before
+
+
+@pytest.mark.parametrize("kind", ["a link to nowhere", "a folder", "a pipe or a device"])
+def test_a_labels_file_that_is_no_file_is_not_passed_over(write: Write, kind: str) -> None:
+    root = write("a.png", "b.png")
+    labels_file = root / "labels.csv"
+    if kind == "a folder":
+        labels_file.mkdir()
+    elif kind == "a link to nowhere":
+        labels_file.symlink_to("../unmounted/labels.csv")
+    else:
+        os.mkfifo(labels_file)
+    with pytest.raises(LayoutError, match=f"expected a readable labels.csv in .* but it is {kind}; mend it"):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize("link", ["defect", "masks", "gears", "good/scratches"])
+def test_a_link_to_nowhere_among_the_folders_is_not_passed_over(write: Write, link: str) -> None:
+    root = write("good/a.png")
+    (root / link).symlink_to("../nowhere")
+    with pytest.raises(LayoutError, match=f"{Path(link).name} in .* is a link to nowhere: are images missing"):
+        read_dataset(root)
+
+
+def test_hidden_links_and_links_of_images_to_nowhere_are_no_lost_folders(write: Write) -> None:
+    root = write("good/a.png")
+    (root / ".#notes").symlink_to("user@host.1234")
+    (root / "good" / "b.png").symlink_to("../nowhere.png")
+    assert labels(read_dataset(root)) == {"good/a.png": "undamaged", "good/b.png": "undamaged"}
+    (root / "c.png").symlink_to("nowhere.png")
+    with pytest.raises(LayoutError, match="1 image directly in"):
+        read_dataset(root)
