@@ -26,6 +26,7 @@ from anomaly.errors import (
     AnomalyError,
     CalibrationError,
     OutputError,
+    RuntimeUnavailableError,
     TrainedModelCorruptError,
     TrainedModelMissingError,
     TrainedModelVersionError,
@@ -253,10 +254,15 @@ def make_runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Back
 
 
 def _torch_runtime(files: EmbeddingFiles, manifest: Mapping[str, Any], entry: Backbone) -> Runtime:
-    from anomaly.embedding.network import EmbeddingNetwork
-    from anomaly.embedding.torch_runtime import TorchRuntime
-    from anomaly.embedding.weights import load_weights
-
+    try:
+        from anomaly.embedding.network import EmbeddingNetwork
+        from anomaly.embedding.torch_runtime import TorchRuntime
+        from anomaly.embedding.weights import load_weights
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"judging on CUDA needs torch, which cannot be imported ({error}): pip install 'goodparts[train]', or "
+            "leave --device out"
+        ) from error
     config = config_from_dict(dict(manifest["config"])).embedding
     weights, digest = load_weights(entry, config.weights)
     if digest != files.backbone_sha256:

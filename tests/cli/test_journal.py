@@ -62,7 +62,7 @@ def test_not_judged_in_text_and_status(trained_model: Path, tmp_path: Path, caps
     table = tmp_path / "t.csv"
     assert main([*call, "--csv", str(table)]) == 3
     line = capsys.readouterr().out
-    assert f"{dark}  not judged score" in line
+    assert f"{dark}  not judged  score" in line
     assert "picture: darker than ordinary" in line
     assert ",not judged," in table.read_text()
     main([*call, "--no-capture-check"])

@@ -163,7 +163,8 @@ def test_every_option_is_refused_by_the_verbs_that_do_not_use_it(capsys: pytest.
             assert f"{verb.flag} does not use {option.flag}" in capsys.readouterr().err
 
 
-def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_every_verb_and_option(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")  # in fewer, the longest option is told on two lines
     assert main(["--help"]) == 0
     out, err = capsys.readouterr()
     assert err == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from anomaly.detector import fingerprint, load_detector, read_manifest, save_cal
 from anomaly.detector.model_reading import make_runtime
 from anomaly.errors import (
     OutputError,
+    RuntimeUnavailableError,
     TrainedModelCorruptError,
     TrainedModelMissingError,
     TrainedModelVersionError,
@@ -226,3 +228,9 @@ def test_a_model_that_is_replaced_while_it_is_read_is_read_again(
     record = load_detector(own_copy).record
     assert record is not None
     assert record.reason == "meanwhile"
+
+
+def test_cuda_without_torch_says_what_to_install(trained_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anomaly.embedding.torch_runtime", None)
+    with pytest.raises(RuntimeUnavailableError, match=r"pip install 'goodparts\[train\]', or leave --device out"):
+        load_detector(trained_model, device="cuda")

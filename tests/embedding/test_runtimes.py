@@ -130,6 +130,19 @@ def test_the_converter_of_openvino_is_put_off_and_not_lost() -> None:
     assert done.stdout.split() == ["1", "True"]
 
 
+def test_exporting_a_network_loads_nothing_that_reports_its_use() -> None:
+    program = """
+import sys
+from anomaly.config import Config
+from anomaly.detector.network_builder import NetworkBuilder
+
+NetworkBuilder(Config(), "cpu").build()
+print([name for name in sys.modules if name.startswith(("openvino.tools", "openvino_telemetry"))])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_threads_that_import_openvino_at_the_same_time_wait_for_each_other() -> None:
     program = """
 import threading
